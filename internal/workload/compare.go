@@ -1,0 +1,89 @@
+package workload
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Differences lists where the live Deployment is not what is wanted, as lines
+// of the form "path: wanted, live". It asks that the live object holds all that
+// is wanted and tolerates what it holds beyond that, because the API server
+// and admission fill fields in; only lists must agree in length. The number of
+// Pods counts only when Spec asks for one: autoscalers and people change it.
+func Differences(want, live *unstructured.Unstructured, s Spec) []string {
+	want = want.DeepCopy()
+	if s.Replicas == nil {
+		unstructured.RemoveNestedField(want.Object, "spec", "replicas")
+	}
+	var c comparison
+	for _, path := range [][]string{{"metadata", "labels"}, {"spec"}} {
+		w, _, _ := unstructured.NestedFieldNoCopy(want.Object, path...)
+		l, _, _ := unstructured.NestedFieldNoCopy(live.Object, path...)
+		c.compare(strings.Join(path, "."), w, l)
+	}
+	return c.lines
+}
+
+type comparison struct{ lines []string }
+
+func (c *comparison) compare(path string, want, live any) {
+	switch want := want.(type) {
+	case nil:
+	case map[string]any:
+		have, _ := live.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(want)) {
+			c.compare(path+"."+key, want[key], have[key])
+		}
+	case []any:
+		have, _ := live.([]any)
+		c.lists(path, want, have)
+	default:
+		if want != live {
+			c.differ(path, want, live)
+		}
+	}
+}
+
+func (c *comparison) lists(path string, want, live []any) {
+	names := namesOf(want)
+	if others := namesOf(live); len(want) != len(live) {
+		c.differ(path, brief(names), brief(others))
+		return
+	}
+	for i := range want {
+		label := names[i]
+		if label == "" {
+			label = strconv.Itoa(i)
+		}
+		c.compare(path+"["+label+"]", want[i], live[i])
+	}
+}
+
+func (c *comparison) differ(path string, want, live any) {
+	c.lines = append(c.lines, fmt.Sprintf("%s: wanted %v, live %v", path, orNone(want), orNone(live)))
+}
+
+func brief(names []string) string {
+	return fmt.Sprintf("%d entries (%s)", len(names), strings.Join(names, ", "))
+}
+
+func orNone(value any) any {
+	if value == nil {
+		return "none"
+	}
+	return value
+}
+
+// selectorDiffers reports a difference that no update can bridge: a
+// Deployment's selector is immutable.
+func selectorDiffers(live, want *unstructured.Unstructured) bool {
+	l, _, _ := unstructured.NestedFieldNoCopy(live.Object, "spec", "selector")
+	w, _, _ := unstructured.NestedFieldNoCopy(want.Object, "spec", "selector")
+	return !reflect.DeepEqual(l, w)
+}

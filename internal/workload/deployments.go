@@ -1,0 +1,130 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic"
+)
+
+// Deployments works on the version Deployments of one namespace.
+type Deployments struct {
+	client    dynamic.Interface
+	namespace string
+}
+
+// In returns the version Deployments of a namespace.
+func In(client dynamic.Interface, namespace string) Deployments {
+	return Deployments{client: client, namespace: namespace}
+}
+
+// Options of a write.
+type Options struct {
+	// ServerDryRun lets the API server check the write and drop it.
+	ServerDryRun bool
+	// Wait blocks until the write has taken effect or the context ends.
+	Wait bool
+}
+
+func (o Options) dryRun() []string {
+	if o.ServerDryRun {
+		return []string{metav1.DryRunAll}
+	}
+	return nil
+}
+
+// pollInterval is how often the API server is asked whether something is done.
+const pollInterval = time.Second
+
+// Live reads one Deployment, nil when there is none of that name. One that is
+// being deleted is none: it is waited out, so that the name is free.
+func (d Deployments) Live(ctx context.Context, name string) (*unstructured.Unstructured, error) {
+	obj, err := d.get(ctx, name)
+	if err != nil || obj == nil || obj.GetDeletionTimestamp() == nil {
+		return obj, err
+	}
+	return nil, d.waitGone(ctx, name)
+}
+
+func (d Deployments) get(ctx context.Context, name string) (*unstructured.Unstructured, error) {
+	obj, err := d.resource().Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", d.ref(name), err)
+	}
+	return obj, nil
+}
+
+// Create sends a new Deployment.
+func (d Deployments) Create(ctx context.Context, obj *unstructured.Unstructured, o Options) (*unstructured.Unstructured, error) {
+	created, err := d.resource().Create(ctx, obj, metav1.CreateOptions{DryRun: o.dryRun()})
+	if err != nil {
+		return nil, fmt.Errorf("create %s: %w", d.ref(obj.GetName()), err)
+	}
+	return created, nil
+}
+
+// Replace puts the wanted Deployment in the place of the live one: an update
+// guarded by the live one's resourceVersion, or, where the selector (which no
+// update can change) differs, a deletion and a creation.
+func (d Deployments) Replace(ctx context.Context, live, want *unstructured.Unstructured, o Options) (*unstructured.Unstructured, error) {
+	if !o.ServerDryRun && selectorDiffers(live, want) {
+		if _, err := d.Delete(ctx, live.GetName(), Options{Wait: true}); err != nil {
+			return nil, err
+		}
+		return d.Create(ctx, want, o)
+	}
+	want = want.DeepCopy()
+	want.SetResourceVersion(live.GetResourceVersion())
+	updated, err := d.resource().Update(ctx, want, metav1.UpdateOptions{DryRun: o.dryRun()})
+	if err != nil {
+		return nil, fmt.Errorf("replace %s: %w", d.ref(want.GetName()), err)
+	}
+	return updated, nil
+}
+
+// Delete removes a Deployment with its Pods, and says whether there was one.
+// With Wait it returns when the last Pod is gone: deletion in the foreground
+// keeps the Deployment until then.
+func (d Deployments) Delete(ctx context.Context, name string, o Options) (existed bool, err error) {
+	policy := metav1.DeletePropagationBackground
+	if o.Wait {
+		policy = metav1.DeletePropagationForeground
+	}
+	err = d.resource().Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &policy, DryRun: o.dryRun()})
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("delete %s: %w", d.ref(name), err)
+	case !o.Wait || o.ServerDryRun:
+		return true, nil
+	}
+	return true, d.waitGone(ctx, name)
+}
+
+func (d Deployments) waitGone(ctx context.Context, name string) error {
+	err := wait.PollUntilContextCancel(ctx, pollInterval, true, func(ctx context.Context) (bool, error) {
+		obj, err := d.get(ctx, name)
+		return obj == nil, err
+	})
+	if wait.Interrupted(err) {
+		return fmt.Errorf("wait until %s and its Pods are gone: %w: they are still being deleted", d.ref(name), ErrTimeout)
+	}
+	return err
+}
+
+func (d Deployments) resource() dynamic.ResourceInterface {
+	return d.client.Resource(deploymentsResource()).Namespace(d.namespace)
+}
+
+func (d Deployments) ref(name string) string {
+	return fmt.Sprintf("Deployment %s/%s", d.namespace, name)
+}

@@ -1,0 +1,118 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// Version is a live version of an application: a Deployment.
+type Version struct {
+	App        string
+	Version    string
+	Deployment string   // name of the Deployment
+	Images     []string // of the containers, in their order
+	Desired    int
+	Ready      int
+	// DerivedFrom is the Deployment that canaryctl made this one from; empty
+	// for one that somebody else made.
+	DerivedFrom string
+	// Object is the Deployment itself, with every field that it has.
+	Object *unstructured.Unstructured
+}
+
+// Versions lists the live versions of an application, by name, in one request.
+// Deployments that are being deleted are not live.
+func (d Deployments) Versions(ctx context.Context, app string) ([]Version, error) {
+	selector := labels.Set{LabelApp: app}.String()
+	list, err := d.resource().List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, fmt.Errorf("list the Deployments of %s in namespace %s: %w", app, d.namespace, err)
+	}
+	var out []Version
+	for i := range list.Items {
+		obj := &list.Items[i]
+		if obj.GetDeletionTimestamp() != nil || versionOf(obj) == "" {
+			continue
+		}
+		v, err := describe(app, obj)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(a, b Version) int { return strings.Compare(a.Deployment, b.Deployment) })
+	return out, nil
+}
+
+// Pick returns the one live version of that name.
+func Pick(versions []Version, app, version string) (Version, error) {
+	var found []Version
+	var have []string
+	for _, v := range versions {
+		have = append(have, v.Version)
+		if v.Version == version {
+			found = append(found, v)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		if len(have) == 0 {
+			have = []string{"none"}
+		}
+		return Version{}, fmt.Errorf("%w: no Deployment has the labels %s=%s and %s=%s (live versions: %s)",
+			ErrNotFound, LabelApp, app, LabelVersion, version, strings.Join(have, ", "))
+	}
+	return Version{}, fmt.Errorf("%w: %s and %s both have the labels %s=%s and %s=%s; delete or relabel one",
+		ErrDuplicate, found[0].Deployment, found[1].Deployment, LabelApp, app, LabelVersion, version)
+}
+
+// versionOf reads the label off the Pods, which the subsets select, and only
+// then off the Deployment.
+func versionOf(deployment *unstructured.Unstructured) string {
+	version, _, _ := unstructured.NestedString(deployment.Object, "spec", "template", "metadata", "labels", LabelVersion)
+	if version == "" {
+		version = deployment.GetLabels()[LabelVersion]
+	}
+	return version
+}
+
+func describe(app string, obj *unstructured.Unstructured) (Version, error) {
+	typed, err := typedDeployment(obj)
+	if err != nil {
+		return Version{}, err
+	}
+	v := Version{
+		App:         app,
+		Version:     versionOf(obj),
+		Deployment:  obj.GetName(),
+		Desired:     1, // what the API server takes when nothing is said
+		Ready:       int(typed.Status.ReadyReplicas),
+		DerivedFrom: obj.GetAnnotations()[AnnotationDerivedFrom],
+		Object:      obj,
+	}
+	if typed.Spec.Replicas != nil {
+		v.Desired = int(*typed.Spec.Replicas)
+	}
+	for _, c := range typed.Spec.Template.Spec.Containers {
+		v.Images = append(v.Images, c.Image)
+	}
+	return v, nil
+}
+
+func typedDeployment(obj *unstructured.Unstructured) (*appsv1.Deployment, error) {
+	var out appsv1.Deployment
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, &out); err != nil {
+		return nil, fmt.Errorf("read Deployment %s/%s: %w", obj.GetNamespace(), obj.GetName(), err)
+	}
+	return &out, nil
+}

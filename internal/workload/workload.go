@@ -1,0 +1,43 @@
+// Package workload knows the versions of an application: one Deployment each,
+// told apart by the label "version". It derives the canary's Deployment from
+// the stable one, waits until its Pods are ready, and scales and retires
+// versions. It never looks at routes: who is stable is the route's to say.
+package workload
+
+import (
+	"errors"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// What makes a Deployment a version of an application.
+const (
+	// LabelApp holds the name that all versions of the application share.
+	LabelApp = "app"
+	// LabelVersion tells the versions apart; subsets select on it.
+	LabelVersion = "version"
+	// EnvVersion is how a process learns which version it is.
+	EnvVersion = "APP_VERSION"
+	// AnnotationDerivedFrom names the Deployment that a canary was made from.
+	// It marks what canaryctl created, and so what it may take away again.
+	AnnotationDerivedFrom = "canaryctl.io/derived-from"
+)
+
+// What can be wrong with a version. Errors of this package wrap these with the
+// object's name and the next step to take.
+var (
+	ErrNotFound  = errors.New("version not found")
+	ErrDuplicate = errors.New("more than one Deployment is this version")
+	ErrContainer = errors.New("cannot tell which container is the application")
+	ErrVersion   = errors.New("invalid version")
+	ErrExists    = errors.New("the version exists and is different")
+	ErrTimeout   = errors.New("timed out")
+)
+
+// Name is what the Deployment of a version is called.
+func Name(app, version string) string { return app + "-" + version }
+
+func deploymentsResource() schema.GroupVersionResource {
+	return appsv1.SchemeGroupVersion.WithResource("deployments")
+}
