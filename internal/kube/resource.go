@@ -1,0 +1,49 @@
+package kube
+
+import "k8s.io/apimachinery/pkg/runtime/schema"
+
+// FieldManager is the name under which canaryctl's writes appear in
+// metadata.managedFields.
+const FieldManager = "canaryctl"
+
+// The resources are named here once and for all, so that no command pays for
+// discovery: a first request would otherwise be preceded by several others.
+
+// Deployments names apps/v1 Deployments.
+func Deployments() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+}
+
+// ReplicaSets names apps/v1 ReplicaSets.
+func ReplicaSets() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
+}
+
+// Pods names core/v1 Pods.
+func Pods() schema.GroupVersionResource { return core("pods") }
+
+// Services names core/v1 Services.
+func Services() schema.GroupVersionResource { return core("services") }
+
+// Events names core/v1 Events.
+func Events() schema.GroupVersionResource { return core("events") }
+
+// ConfigMaps names core/v1 ConfigMaps.
+func ConfigMaps() schema.GroupVersionResource { return core("configmaps") }
+
+// Namespaces names core/v1 Namespaces.
+func Namespaces() schema.GroupVersionResource { return core("namespaces") }
+
+// VirtualServices names Istio's VirtualServices, served as v1 since Istio 1.22.
+func VirtualServices() schema.GroupVersionResource { return networking("virtualservices") }
+
+// DestinationRules names Istio's DestinationRules, served as v1 since Istio 1.22.
+func DestinationRules() schema.GroupVersionResource { return networking("destinationrules") }
+
+func core(resource string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Version: "v1", Resource: resource}
+}
+
+func networking(resource string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: resource}
+}
