@@ -1,0 +1,101 @@
+# Everything is a Go build; the Makefile only knows the order.
+# `make help` lists the targets.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+export GOTOOLCHAIN ?= local
+# Each module builds alone, so the workspace file is a convenience for editors
+# and never what a build depends on.
+export GOWORK := off
+
+BIN     := $(CURDIR)/bin
+TOOLS   := $(BIN)/tools
+MODULES := . lab versioned-echo
+LDFLAGS := -s -w
+
+# Clients refuse to parse the version that an unstamped Kubernetes reports.
+KUBE_VERSION = $(shell cd lab && go list -m -f '{{.Version}}' k8s.io/kubernetes)
+KUBE_PKG     := k8s.io/component-base/version
+KUBE_LDFLAGS = $(LDFLAGS) -X $(KUBE_PKG).gitVersion=$(KUBE_VERSION) -X $(KUBE_PKG).gitMajor=1 \
+	-X $(KUBE_PKG).gitMinor=$(word 2,$(subst ., ,$(KUBE_VERSION)))
+
+GOLANGCI_VERSION   := v2.15.0
+GOVULNCHECK_VERSION := v1.1.4
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build canaryctl, versioned-echo, the lab and a kubectl into bin/
+	@mkdir -p $(BIN)
+	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/canaryctl ./cmd/canaryctl
+	cd versioned-echo && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/versioned-echo .
+	@echo "building the lab: a whole Kubernetes, so the first build takes minutes" >&2
+	cd lab && go build -trimpath -ldflags '$(KUBE_LDFLAGS)' -o $(BIN)/canary-lab ./cmd/canary-lab
+	cd lab && go build -trimpath -ldflags '$(KUBE_LDFLAGS)' -o $(BIN)/kubectl k8s.io/kubernetes/cmd/kubectl
+	@ln -sf canaryctl $(BIN)/kubectl-canary
+
+.PHONY: demo
+demo: build ## Watch a whole canary release in the lab (KEEP=1 leaves the lab up)
+	@$(BIN)/canary-lab demo $(if $(KEEP),--keep)
+
+.PHONY: test
+test: build test-unit test-e2e ## Run every test: unit (with -race), CLI, and the guide in the lab
+
+.PHONY: test-unit
+test-unit:
+	go test -race ./cmd/... ./internal/...
+	cd versioned-echo && go test -race ./...
+	cd lab && go test -race $(LAB_LIGHT)
+	cd lab && go test $(LAB_HEAVY)
+
+# The race detector would compile a second Kubernetes, so only the lab's own
+# parts run under it.
+LAB_LIGHT := ./internal/node/... ./internal/podnet/... ./internal/prometheus/... ./internal/proc/... ./internal/router/...
+LAB_HEAVY := ./internal/controlplane/... ./internal/crds/... ./internal/lab/... ./internal/cli/... ./internal/demo/...
+
+.PHONY: test-e2e
+test-e2e:
+	go test -count=1 -timeout 30m ./test/...
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## Run golangci-lint (with the layer rules), shellcheck and the dependency check
+	@for m in $(MODULES); do echo "lint $$m" >&2; (cd $$m && $(TOOLS)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
+	shellcheck .ci/run scripts/*.sh
+	scripts/check-deps.sh
+
+.PHONY: vuln
+vuln: $(TOOLS)/govulncheck ## Scan the dependencies for known vulnerabilities (needs vuln.go.dev)
+	@for m in $(MODULES); do (cd $$m && $(TOOLS)/govulncheck ./...); done
+
+.PHONY: cross
+cross: ## Compile the CLI for Linux, macOS and Windows on amd64 and arm64
+	@for os in linux darwin windows; do for arch in amd64 arm64; do \
+	  echo "canaryctl $$os/$$arch" >&2; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' \
+	    -o $(CURDIR)/dist/canaryctl_$${os}_$${arch}/ ./cmd/canaryctl; done; done
+
+.PHONY: bench
+bench: build ## Measure: rollback against kubectl, the lab's start, the router against nginx
+	go run ./test/bench
+
+.PHONY: generate
+generate: ## Refresh the embedded API definitions from the module cache
+	cd lab && go generate ./...
+
+.PHONY: tidy
+tidy:
+	@for m in $(MODULES); do (cd $$m && go mod tidy); done
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(BIN) dist
+
+$(TOOLS)/golangci-lint:
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(TOOLS)/govulncheck:
+	GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)

@@ -1,0 +1,71 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/stats"
+)
+
+// falseAlarm is how often a correct split fails one share check: with about a
+// hundred checks a run, once in ten million runs.
+const falseAlarm = 1e-9
+
+// wantShare sends n requests through the router to the host and fails unless
+// the version's share of the answers is what a binomial with the given share
+// would give. A share of 0 or 1 must hold for every request.
+func wantShare(t *testing.T, host, version string, share float64, n int) {
+	t.Helper()
+	hits := 0
+	for v, count := range ask(t, host, n) {
+		if v == version {
+			hits = count
+		}
+	}
+	if p := stats.BinomialTest(hits, n, share); p < falseAlarm {
+		t.Errorf("%s answered %d of %d requests to %s: configured share %g, p = %.2g", version, hits, n, host, share, p)
+	}
+}
+
+// ask sends n requests and counts who answered. An answer other than 200 fails.
+func ask(t *testing.T, host string, n int) map[string]int {
+	t.Helper()
+	answers := map[string]int{}
+	for range n {
+		version, err := request(t.Context(), host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers[version]++
+	}
+	return answers
+}
+
+func request(ctx context.Context, host string) (version string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, lab.Router+"/version", nil)
+	if err != nil {
+		return "", err
+	}
+	req.Host = host
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s answered %s: %s", host, resp.Status, body)
+	}
+	var answer struct{ Version string }
+	return answer.Version, json.Unmarshal(body, &answer)
+}
