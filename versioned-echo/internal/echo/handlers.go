@@ -1,0 +1,86 @@
+package echo
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// handler wires the routes. Any path that is not one of ours is echoed as "/"
+// is, so that route rules on paths can be tried, but counted as "other".
+func (s *Server) handler() http.Handler {
+	user := func(route string, h http.HandlerFunc) http.Handler {
+		return s.meter.count(route, s.faults.wrap(h))
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/version", user("/version", readOnly(s.version)))
+	mux.Handle("/{$}", user("/", s.echo))
+	mux.Handle("/", user("other", s.echo))
+	mux.HandleFunc("/health", readOnly(s.health))
+	mux.Handle("/metrics", s.meter.handler())
+	mux.HandleFunc("/faults", s.editFaults)
+	return s.whileDraining(s.logged(mux))
+}
+
+// version answers exactly {"version":"v1"} and a newline, so that answers that
+// a shell loop prints stand on lines of their own. A version needs no escaping:
+// Validate saw to that.
+func (s *Server) version(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write([]byte(`{"version":"` + s.cfg.Version + `"}` + "\n"))
+}
+
+// health is readiness and liveness at once.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	status, code := "ok", http.StatusOK
+	switch {
+	case s.draining.Load():
+		status, code = "draining", http.StatusServiceUnavailable
+	case s.faults.get().Unhealthy:
+		status, code = "unhealthy", http.StatusServiceUnavailable
+	}
+	writeJSON(w, code, map[string]string{"status": status, "version": s.cfg.Version})
+}
+
+// logged writes one debug line per request.
+func (s *Server) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.log.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "host", r.Host, "from", r.RemoteAddr)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// readOnly refuses methods that would pretend to change something.
+func readOnly(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !allow(w, r, http.MethodGet, http.MethodHead) {
+			return
+		}
+		next(w, r)
+	}
+}
+
+// allow answers 405 with the list of methods, and reports whether r's is one.
+func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	for _, m := range methods {
+		if r.Method == m {
+			return true
+		}
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	writeError(w, http.StatusMethodNotAllowed, r.Method+" is not allowed on "+r.URL.Path)
+	return false
+}
+
+func writeError(w http.ResponseWriter, code int, message string) {
+	writeJSON(w, code, map[string]string{"error": message})
+}
+
+// writeJSON ignores a failed write: the client is gone and nobody is left to
+// tell.
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(v)
+}

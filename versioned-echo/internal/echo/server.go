@@ -1,0 +1,138 @@
+package echo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Timeouts of the server. They bound what a slow or hostile client can hold;
+// idle connections outlive those of common proxies, so that it is the proxy
+// that closes them and no request meets a closing door.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second
+	writeTimeout      = 40 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 16 << 10
+)
+
+// ErrCrash is how Run ends when FAULT_CRASH_AFTER strikes.
+var ErrCrash = errors.New("injected fault: crash")
+
+// Server is one instance of the service.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	meter    *meter
+	faults   *injector
+	page     *template.Template
+	draining atomic.Bool
+}
+
+// New expects a configuration that Validate accepts.
+func New(cfg Config, log *slog.Logger) *Server {
+	return &Server{
+		cfg:    cfg,
+		log:    log.With("version", cfg.Version, "pod", cfg.Pod),
+		meter:  newMeter(cfg.Version),
+		faults: newInjector(rand.Float64),
+		page:   parsePage(),
+	}
+}
+
+// Run listens on the configured address and serves until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	if d := s.cfg.StartDelay; d > 0 {
+		s.log.Warn("injected fault: slow start", "delay", d.String())
+		if !sleep(ctx, d) {
+			return nil
+		}
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Address())
+	if err != nil {
+		return fmt.Errorf("listen on HOST:PORT %s: %w", s.cfg.Address(), err)
+	}
+	return s.Serve(ctx, l)
+}
+
+// Serve answers requests until ctx ends, and then drains: every request that
+// arrived is answered. It closes the listener.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	s.faults.set(s.cfg.Faults)
+	defer s.faults.stop()
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	s.log.Info("listening", "address", l.Addr().String())
+
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+	case <-s.faults.crash:
+		_ = server.Close()
+		<-served
+		return ErrCrash
+	case <-ctx.Done():
+		err := s.drain(server)
+		<-served
+		return err
+	}
+}
+
+// drain ends the service without losing a request: it fails /health so that no
+// new ones are sent, goes on answering those that come meanwhile, then closes
+// the door and waits for the rest.
+func (s *Server) drain(server *http.Server) error {
+	s.draining.Store(true)
+	s.log.Info("draining", "delay", s.cfg.DrainDelay.String(), "timeout", s.cfg.DrainTimeout.String())
+	time.Sleep(s.cfg.DrainDelay)
+
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close()
+		return fmt.Errorf("drain: requests still in flight after DRAIN_TIMEOUT=%s: %w", s.cfg.DrainTimeout, err)
+	}
+	s.log.Info("drained")
+	return nil
+}
+
+// whileDraining asks clients that keep connections open to leave by
+// themselves: a connection closed from this side could cross a request.
+func (s *Server) whileDraining(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// sleep waits, and reports whether it was left to finish.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
