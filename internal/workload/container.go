@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/canaryctl/canaryctl/internal/hint"
 )
 
 // annotationDefaultContainer is how a Pod says which container is meant when
@@ -29,5 +31,6 @@ func pickContainer(names []string, asked, declared, app string) (int, error) {
 			return i, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: the Pods have: %s; name it with --container", ErrContainer, strings.Join(names, ", "))
+	return 0, hint.Wrap(fmt.Errorf("%w: the Pods have: %s", ErrContainer, strings.Join(names, ", ")),
+		"name it with --container")
 }

@@ -2,25 +2,37 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/utils/clock"
+
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/kube"
 )
+
+// Config says where the Deployments are.
+type Config struct {
+	Client    dynamic.Interface
+	Namespace string
+	Clock     clock.WithTicker
+}
 
 // Deployments works on the version Deployments of one namespace.
 type Deployments struct {
 	client    dynamic.Interface
 	namespace string
+	clock     clock.WithTicker
 }
 
-// In returns the version Deployments of a namespace.
-func In(client dynamic.Interface, namespace string) Deployments {
-	return Deployments{client: client, namespace: namespace}
+// New returns the version Deployments that the configuration names.
+func New(c Config) Deployments {
+	return Deployments{client: c.Client, namespace: c.Namespace, clock: c.Clock}
 }
 
 // Options of a write.
@@ -37,9 +49,6 @@ func (o Options) dryRun() []string {
 	}
 	return nil
 }
-
-// pollInterval is how often the API server is asked whether something is done.
-const pollInterval = time.Second
 
 // Live reads one Deployment, nil when there is none of that name. One that is
 // being deleted is none: it is waited out, so that the name is free.
@@ -64,7 +73,7 @@ func (d Deployments) get(ctx context.Context, name string) (*unstructured.Unstru
 
 // Create sends a new Deployment.
 func (d Deployments) Create(ctx context.Context, obj *unstructured.Unstructured, o Options) (*unstructured.Unstructured, error) {
-	created, err := d.resource().Create(ctx, obj, metav1.CreateOptions{DryRun: o.dryRun()})
+	created, err := d.resource().Create(ctx, obj, metav1.CreateOptions{DryRun: o.dryRun(), FieldManager: kube.FieldManager})
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", d.ref(obj.GetName()), err)
 	}
@@ -83,7 +92,7 @@ func (d Deployments) Replace(ctx context.Context, live, want *unstructured.Unstr
 	}
 	want = want.DeepCopy()
 	want.SetResourceVersion(live.GetResourceVersion())
-	updated, err := d.resource().Update(ctx, want, metav1.UpdateOptions{DryRun: o.dryRun()})
+	updated, err := d.resource().Update(ctx, want, metav1.UpdateOptions{DryRun: o.dryRun(), FieldManager: kube.FieldManager})
 	if err != nil {
 		return nil, fmt.Errorf("replace %s: %w", d.ref(want.GetName()), err)
 	}
@@ -111,18 +120,36 @@ func (d Deployments) Delete(ctx context.Context, name string, o Options) (existe
 }
 
 func (d Deployments) waitGone(ctx context.Context, name string) error {
-	err := wait.PollUntilContextCancel(ctx, pollInterval, true, func(ctx context.Context) (bool, error) {
+	err := d.poll(ctx, func() (bool, error) {
 		obj, err := d.get(ctx, name)
 		return obj == nil, err
 	})
-	if wait.Interrupted(err) {
-		return fmt.Errorf("wait until %s and its Pods are gone: %w: they are still being deleted", d.ref(name), ErrTimeout)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return hint.Wrap(fmt.Errorf("wait until %s and its Pods are gone: %w", d.ref(name), ErrTimeout),
+			"they are being deleted all the same; kubectl -n %s get pods shows which are left", d.namespace)
 	}
 	return err
 }
 
+// poll asks once a second, beginning now, until done, an error, or the end of
+// the context.
+func (d Deployments) poll(ctx context.Context, done func() (bool, error)) error {
+	ticker := d.clock.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C():
+		}
+	}
+}
+
 func (d Deployments) resource() dynamic.ResourceInterface {
-	return d.client.Resource(deploymentsResource()).Namespace(d.namespace)
+	return d.client.Resource(kube.Deployments()).Namespace(d.namespace)
 }
 
 func (d Deployments) ref(name string) string {

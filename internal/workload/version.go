@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/canaryctl/canaryctl/internal/hint"
 )
 
 // ValidateVersion returns an error that wraps ErrVersion unless the version can
@@ -15,7 +17,7 @@ import (
 // (https://istio.io/latest/docs/reference/config/networking/destination-rule/#Subset).
 func ValidateVersion(version string) error {
 	if problems := validation.IsDNS1123Label(version); len(problems) > 0 {
-		return fmt.Errorf("%w %q: %s; name another with --version, for example v2", ErrVersion, version, problems[0])
+		return hint.Wrap(fmt.Errorf("%w %q: %s", ErrVersion, version, problems[0]), "name another with --version, for example v2")
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/canaryctl/canaryctl/internal/hint"
 )
 
 // Version is a live version of an application: a Deployment.
@@ -69,11 +71,15 @@ func Pick(versions []Version, app, version string) (Version, error) {
 		if len(have) == 0 {
 			have = []string{"none"}
 		}
-		return Version{}, fmt.Errorf("%w: no Deployment has the labels %s=%s and %s=%s (live versions: %s)",
-			ErrNotFound, LabelApp, app, LabelVersion, version, strings.Join(have, ", "))
+		return Version{}, hint.Wrap(
+			fmt.Errorf("%w: no Deployment has the labels %s=%s and %s=%s (live versions: %s)",
+				ErrNotFound, LabelApp, app, LabelVersion, version, strings.Join(have, ", ")),
+			"label the Deployment and its Pod template so, or name another application with --app")
 	}
-	return Version{}, fmt.Errorf("%w: %s and %s both have the labels %s=%s and %s=%s; delete or relabel one",
-		ErrDuplicate, found[0].Deployment, found[1].Deployment, LabelApp, app, LabelVersion, version)
+	return Version{}, hint.Wrap(
+		fmt.Errorf("%w: %s and %s both have the labels %s=%s and %s=%s",
+			ErrDuplicate, found[0].Deployment, found[1].Deployment, LabelApp, app, LabelVersion, version),
+		"delete or relabel one of them")
 }
 
 // versionOf reads the label off the Pods, which the subsets select, and only

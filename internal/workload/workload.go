@@ -4,12 +4,7 @@
 // versions. It never looks at routes: who is stable is the route's to say.
 package workload
 
-import (
-	"errors"
-
-	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-)
+import "errors"
 
 // What makes a Deployment a version of an application.
 const (
@@ -32,12 +27,9 @@ var (
 	ErrContainer = errors.New("cannot tell which container is the application")
 	ErrVersion   = errors.New("invalid version")
 	ErrExists    = errors.New("the version exists and is different")
+	ErrNotReady  = errors.New("the version does not become ready")
 	ErrTimeout   = errors.New("timed out")
 )
 
 // Name is what the Deployment of a version is called.
 func Name(app, version string) string { return app + "-" + version }
-
-func deploymentsResource() schema.GroupVersionResource {
-	return appsv1.SchemeGroupVersion.WithResource("deployments")
-}
