@@ -9,17 +9,17 @@ const maxFaultsBody = 4 << 10
 // unless enabled: whoever reaches the port could break the service with it.
 func (s *Server) editFaults(w http.ResponseWriter, r *http.Request) {
 	if !s.cfg.FaultsEndpoint {
-		writeError(w, http.StatusForbidden, "faults cannot be changed at run time; start the service with FAULTS_ENDPOINT=enabled")
+		s.writeError(w, http.StatusForbidden, "faults cannot be changed at run time; start the service with FAULTS_ENDPOINT=enabled")
 		return
 	}
-	if !allow(w, r, http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete) {
+	if !s.allow(w, r, http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete) {
 		return
 	}
 	switch r.Method {
 	case http.MethodPut:
 		f, err := DecodeFaults(http.MaxBytesReader(w, r.Body, maxFaultsBody))
 		if err != nil {
-			writeError(w, http.StatusBadRequest, err.Error())
+			s.writeError(w, http.StatusBadRequest, err.Error())
 			return
 		}
 		s.faults.set(f)

@@ -9,14 +9,15 @@ import (
 // handler wires the routes. Any path that is not one of ours is echoed as "/"
 // is, so that route rules on paths can be tried, but counted as "other".
 func (s *Server) handler() http.Handler {
+	fail := func(w http.ResponseWriter, status int) { s.writeError(w, status, "injected fault") }
 	user := func(route string, h http.HandlerFunc) http.Handler {
-		return s.meter.count(route, s.faults.wrap(h))
+		return s.meter.count(route, s.faults.wrap(h, fail))
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/version", user("/version", readOnly(s.version)))
+	mux.Handle("/version", user("/version", s.readOnly(s.version)))
 	mux.Handle("/{$}", user("/", s.echo))
 	mux.Handle("/", user("other", s.echo))
-	mux.HandleFunc("/health", readOnly(s.health))
+	mux.HandleFunc("/health", s.readOnly(s.health))
 	mux.Handle("/metrics", s.meter.handler())
 	mux.HandleFunc("/faults", s.editFaults)
 	return s.whileDraining(s.logged(mux))
@@ -52,9 +53,9 @@ func (s *Server) logged(next http.Handler) http.Handler {
 }
 
 // readOnly refuses methods that would pretend to change something.
-func readOnly(next http.HandlerFunc) http.HandlerFunc {
+func (s *Server) readOnly(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !allow(w, r, http.MethodGet, http.MethodHead) {
+		if !s.allow(w, r, http.MethodGet, http.MethodHead) {
 			return
 		}
 		next(w, r)
@@ -62,19 +63,21 @@ func readOnly(next http.HandlerFunc) http.HandlerFunc {
 }
 
 // allow answers 405 with the list of methods, and reports whether r's is one.
-func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+func (s *Server) allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	for _, m := range methods {
 		if r.Method == m {
 			return true
 		}
 	}
 	w.Header().Set("Allow", strings.Join(methods, ", "))
-	writeError(w, http.StatusMethodNotAllowed, r.Method+" is not allowed on "+r.URL.Path)
+	s.writeError(w, http.StatusMethodNotAllowed, r.Method+" is not allowed on "+r.URL.Path)
 	return false
 }
 
-func writeError(w http.ResponseWriter, code int, message string) {
-	writeJSON(w, code, map[string]string{"error": message})
+// writeError names the version as a good answer does: whoever counts errors
+// wants to know whose they are.
+func (s *Server) writeError(w http.ResponseWriter, code int, message string) {
+	writeJSON(w, code, map[string]string{"error": message, "version": s.cfg.Version})
 }
 
 // writeJSON ignores a failed write: the client is gone and nobody is left to

@@ -147,8 +147,9 @@ func TestFaultsAtRunTime(t *testing.T) {
 	if w := call(h, http.MethodPut, "/faults", `{"errorShare":1,"errorStatus":502}`); w.Code != 200 {
 		t.Fatalf("PUT: %d %s", w.Code, w.Body)
 	}
-	if w := call(h, http.MethodGet, "/version", ""); w.Code != 502 {
-		t.Errorf("with all requests failing: %d, want 502", w.Code)
+	w := call(h, http.MethodGet, "/version", "")
+	if got, want := w.Body.String(), `{"error":"injected fault","version":"v1"}`+"\n"; w.Code != 502 || got != want {
+		t.Errorf("with all requests failing: %d %s, want 502 %s", w.Code, got, want)
 	}
 	if w := call(h, http.MethodGet, "/metrics", ""); w.Code != 200 {
 		t.Errorf("metrics: %d, want 200: faults are for users", w.Code)

@@ -81,8 +81,9 @@ func (i *injector) draw() harm {
 	return h
 }
 
-// wrap applies the faults to a route that users see.
-func (i *injector) wrap(next http.Handler) http.Handler {
+// wrap applies the faults to a route that users see. fail writes the answer of
+// a request that is to fail.
+func (i *injector) wrap(next http.Handler, fail func(w http.ResponseWriter, status int)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := i.draw()
 		if h.wait > 0 && !sleep(r.Context(), h.wait) {
@@ -90,7 +91,7 @@ func (i *injector) wrap(next http.Handler) http.Handler {
 			return
 		}
 		if h.status != 0 {
-			writeError(w, h.status, "injected fault")
+			fail(w, h.status)
 			return
 		}
 		next.ServeHTTP(w, r)

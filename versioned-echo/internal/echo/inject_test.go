@@ -132,6 +132,6 @@ func TestCrashClockRestartsWithEverySet(t *testing.T) {
 func suffer(ctx context.Context, i *injector) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	i.wrap(ok).ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+	i.wrap(ok, http.ResponseWriter.WriteHeader).ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
 	return w
 }
