@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -51,17 +52,13 @@ func (c *comparison) compare(path string, want, live any) {
 }
 
 func (c *comparison) lists(path string, want, live []any) {
-	names := namesOf(want)
-	if others := namesOf(live); len(want) != len(live) {
-		c.differ(path, brief(names), brief(others))
+	if len(want) != len(live) {
+		c.differ(path, brief(want), brief(live))
 		return
 	}
+	names := namesOf(want)
 	for i := range want {
-		label := names[i]
-		if label == "" {
-			label = strconv.Itoa(i)
-		}
-		c.compare(path+"["+label+"]", want[i], live[i])
+		c.compare(path+"["+cmp.Or(names[i], strconv.Itoa(i))+"]", want[i], live[i])
 	}
 }
 
@@ -69,8 +66,15 @@ func (c *comparison) differ(path string, want, live any) {
 	c.lines = append(c.lines, fmt.Sprintf("%s: wanted %v, live %v", path, orNone(want), orNone(live)))
 }
 
-func brief(names []string) string {
-	return fmt.Sprintf("%d entries (%s)", len(names), strings.Join(names, ", "))
+// brief shows a list by the names of its entries, where they have any.
+func brief(entries []any) string {
+	words := namesOf(entries)
+	for i := range words {
+		if words[i] == "" {
+			words[i] = fmt.Sprint(entries[i])
+		}
+	}
+	return "[" + strings.Join(words, ", ") + "]"
 }
 
 func orNone(value any) any {

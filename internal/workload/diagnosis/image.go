@@ -46,5 +46,5 @@ func pullNext(c container, message string) string {
 	case strings.Contains(lower, "unauthorized"), strings.Contains(lower, "denied"), strings.Contains(lower, "authentication"):
 		return "check the name, and give the service account an imagePullSecret for that registry"
 	}
-	return "check that the image and its tag exist and that the nodes can reach the registry; push or load it, then run the same command again"
+	return "check that the image and its tag exist and that the nodes can reach the registry; push or load it"
 }

@@ -61,6 +61,8 @@ func noProgress(s Snapshot) *Problem {
 				What:   fmt.Sprintf("Deployment %s made no progress within its deadline: %s", s.Deployment.Name, oneLine(c.Message)),
 				Next: fmt.Sprintf("kubectl -n %s describe deployment %s shows its events",
 					s.Deployment.Namespace, s.Deployment.Name),
+				// The condition outlives its cause until the first progress.
+				Patience: 15 * time.Second,
 			}
 		}
 	}
