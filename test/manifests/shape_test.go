@@ -27,10 +27,16 @@ func shipped(t *testing.T) []Object {
 	return objects
 }
 
-// find decodes every object of type T, by file and then by name.
-func find[T any](t *testing.T) map[string]map[string]*T {
+// decoded is an object together with its value.
+type decoded[T any] struct {
+	Object
+	Value *T
+}
+
+// find decodes every object of type T.
+func find[T any](t *testing.T) []decoded[T] {
 	t.Helper()
-	found := make(map[string]map[string]*T)
+	var found []decoded[T]
 	for _, o := range shipped(t) {
 		into, ok := typeOf(o).(*T)
 		if !ok {
@@ -39,10 +45,7 @@ func find[T any](t *testing.T) map[string]map[string]*T {
 		if err := o.Decode(into); err != nil {
 			t.Fatal(err)
 		}
-		if found[o.File] == nil {
-			found[o.File] = make(map[string]*T)
-		}
-		found[o.File][o.Name] = into
+		found = append(found, decoded[T]{o, into})
 	}
 	return found
 }

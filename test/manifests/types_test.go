@@ -33,12 +33,14 @@ type destinationRule struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
-		Host    string `json:"host"`
-		Subsets []struct {
-			Name   string            `json:"name"`
-			Labels map[string]string `json:"labels"`
-		} `json:"subsets"`
+		Host    string   `json:"host"`
+		Subsets []subset `json:"subsets"`
 	} `json:"spec"`
+}
+
+type subset struct {
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels"`
 }
 
 type gateway struct {
