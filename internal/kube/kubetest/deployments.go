@@ -9,8 +9,8 @@ import (
 )
 
 // RunDeployments plays the Deployment controller and the kubelet: every
-// Deployment that is written gets its Pods, named NAME-0, NAME-1, ..., and a
-// status. The waiting function says, for an image, the reason why its containers
+// Deployment that is written gets a ReplicaSet of its own name, Pods, named
+// NAME-0, NAME-1, ..., and a status. The waiting function says, for an image, the reason why its containers
 // wait ("ErrImagePull"), or "" for Pods that are ready at once; nil means all are.
 func (s *Server) RunDeployments(waiting func(image string) string) {
 	s.OnWrite(func(e Event) {
@@ -28,7 +28,12 @@ func pods() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 }
 
+func replicaSets() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
+}
+
 func (s *Server) removePods(deployment *unstructured.Unstructured) {
+	s.Delete(replicaSets(), deployment.GetNamespace(), deployment.GetName())
 	for _, pod := range s.List(pods(), deployment.GetNamespace()) {
 		for _, owner := range pod.GetOwnerReferences() {
 			if owner.Name == deployment.GetName() {
@@ -51,12 +56,15 @@ func (s *Server) runPods(deployment *unstructured.Unstructured, waiting func(str
 			reason = waiting(image)
 		}
 	}
-	for i := range replicas {
-		s.Put(pod(deployment, containers, fmt.Sprintf("%s-%d", deployment.GetName(), i), reason))
-	}
 	ready := replicas
 	if reason != "" {
 		ready = 0
+	}
+	set := replicaSet(deployment, replicas, ready)
+	s.Put(set)
+	set = s.Get(replicaSets(), set.GetNamespace(), set.GetName())
+	for i := range replicas {
+		s.Put(pod(set, containers, fmt.Sprintf("%s-%d", deployment.GetName(), i), reason))
 	}
 	current := s.Get(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}, deployment.GetNamespace(), deployment.GetName())
 	if current == nil {
@@ -69,9 +77,31 @@ func (s *Server) runPods(deployment *unstructured.Unstructured, waiting func(str
 	s.Put(current)
 }
 
+func replicaSet(deployment *unstructured.Unstructured, replicas, ready int64) *unstructured.Unstructured {
+	spec, _, _ := unstructured.NestedMap(deployment.Object, "spec")
+	labels, _, _ := unstructured.NestedMap(spec, "template", "metadata", "labels")
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "ReplicaSet",
+		"metadata": map[string]any{
+			"name": deployment.GetName(), "namespace": deployment.GetNamespace(),
+			"labels":          labels,
+			"annotations":     map[string]any{"deployment.kubernetes.io/revision": "1"},
+			"ownerReferences": controlledBy(deployment),
+		},
+		"spec":   map[string]any{"replicas": replicas, "selector": spec["selector"], "template": spec["template"]},
+		"status": map[string]any{"replicas": replicas, "readyReplicas": ready},
+	}}
+}
+
+func controlledBy(owner *unstructured.Unstructured) []any {
+	return []any{map[string]any{
+		"apiVersion": "apps/v1", "kind": owner.GetKind(), "name": owner.GetName(), "uid": string(owner.GetUID()), "controller": true,
+	}}
+}
+
 // pod is as much of a Pod as a reader of its readiness looks at.
-func pod(deployment *unstructured.Unstructured, containers []any, name, reason string) *unstructured.Unstructured {
-	labels, _, _ := unstructured.NestedMap(deployment.Object, "spec", "template", "metadata", "labels")
+func pod(set *unstructured.Unstructured, containers []any, name, reason string) *unstructured.Unstructured {
+	labels, _, _ := unstructured.NestedMap(set.Object, "spec", "template", "metadata", "labels")
 	ready, phase := "True", "Running"
 	if reason != "" {
 		ready, phase = "False", "Pending"
@@ -90,10 +120,7 @@ func pod(deployment *unstructured.Unstructured, containers []any, name, reason s
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
 		"metadata": map[string]any{
-			"name": name, "namespace": deployment.GetNamespace(), "labels": maps.Clone(labels),
-			"ownerReferences": []any{map[string]any{
-				"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment.GetName(), "uid": string(deployment.GetUID()), "controller": true,
-			}},
+			"name": name, "namespace": set.GetNamespace(), "labels": maps.Clone(labels), "ownerReferences": controlledBy(set),
 		},
 		"spec": map[string]any{"containers": containers},
 		"status": map[string]any{
