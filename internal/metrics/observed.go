@@ -6,37 +6,33 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
+	"time"
 )
 
-// Observed asks all sources at once and returns the figures of the first one,
-// in the order given, that has any. It returns within Patience and never
-// fails: without figures, Reason says why.
+// Observed asks one source after the other and returns the first figures that
+// there are. It returns within Patience and never fails: without figures,
+// Reason says why.
 func Observed(ctx context.Context, q Query, sources ...Source) Observation {
-	if q.Window <= 0 {
+	if q.Window < time.Second {
 		q.Window = DefaultWindow
 	}
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 
-	answers := make([]answer, len(sources))
-	var wg sync.WaitGroup
-	for i, s := range sources {
-		wg.Go(func() { answers[i] = ask(ctx, s, q) })
-	}
-	wg.Wait()
-
-	for _, a := range answers {
-		if a.OK() {
-			return a.Observation
+	// A source that does not exist is worth a word only when no other has more
+	// to say.
+	reason := "no Prometheus found; name one with --prometheus-url"
+	said := false
+	for _, s := range sources {
+		got, err := ask(ctx, s, q)
+		if err == nil {
+			return got
+		}
+		if !said && !errors.Is(err, ErrAbsent) {
+			reason, said = err.Error(), true
 		}
 	}
-	return Observation{Window: q.Window, Reason: reason(answers)}
-}
-
-type answer struct {
-	Observation
-	err error
+	return Observation{Window: q.Window, Reason: reason}
 }
 
 // series is one way to count requests by version.
@@ -45,18 +41,18 @@ type series struct{ name, promQL, label string }
 // ask tries the mesh's own counters first: they cover every application, and
 // count what the users' side of the route saw. The application's own counters
 // do where there is no mesh.
-func ask(ctx context.Context, s Source, q Query) answer {
+func ask(ctx context.Context, s Source, q Query) (Observation, error) {
 	for _, one := range []series{mesh(q), application(q)} {
 		requests, err := s.Sum(ctx, one.promQL, one.label)
 		if err != nil {
-			return answer{err: fmt.Errorf("%s: %w", s.Name(), err)}
+			return Observation{}, fmt.Errorf("%s: %w", s.Name(), err)
 		}
 		got := Observation{Requests: requests, Window: q.Window, Source: s.Name() + ", " + one.name}
 		if got.OK() {
-			return answer{Observation: got}
+			return got, nil
 		}
 	}
-	return answer{err: fmt.Errorf("%s has no request of %s in the last %s", s.Name(), q.Service, q.Window)}
+	return Observation{}, fmt.Errorf("%s has no request of %s in the last %s", s.Name(), q.Service, q.Window)
 }
 
 // mesh counts with Istio's standard metrics. One reporter is pinned, or every
@@ -84,15 +80,4 @@ func application(q Query) series {
 			`route!~"/health|/metrics"}[%ds]))`,
 			strconv.Quote(q.Namespace), strconv.Quote(q.App+"-.+"), int(q.Window.Seconds())),
 	}
-}
-
-// reason sums the failures up for one line of output. A source that does not
-// exist is worth a word only when no other has more to say.
-func reason(answers []answer) string {
-	for _, a := range answers {
-		if a.err != nil && !errors.Is(a.err, ErrAbsent) {
-			return a.err.Error()
-		}
-	}
-	return "no Prometheus found; name one with --prometheus-url"
 }

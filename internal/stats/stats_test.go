@@ -51,7 +51,7 @@ func TestBinomialTestMatchesPublishedValues(t *testing.T) {
 		{1, 100, 0, 0},          // weight 0 and a request: impossible
 		{100, 100, 1, 1},
 		{99, 100, 1, 0},
-		{0, 0, .1, 1},           // nothing seen, nothing said
+		{0, 0, .1, 1}, // nothing seen, nothing said
 	} {
 		if got := BinomialTest(test.k, test.n, test.p); math.Abs(got-test.want) > 5e-5 {
 			t.Errorf("BinomialTest(%d, %d, %v) = %v, want %v", test.k, test.n, test.p, got, test.want)

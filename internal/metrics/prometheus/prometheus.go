@@ -1,0 +1,132 @@
+// Package prometheus asks Prometheus' HTTP API for sums of counters. The one
+// endpoint that takes is decoded here: the official client would add to the
+// start of every command, rollback included, what one of them uses.
+package prometheus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/canaryctl/canaryctl/internal/metrics"
+)
+
+// maxAnswer bounds what is read of an answer, in bytes: sums by version are
+// small, and a proxy in between may answer with anything.
+const maxAnswer = 1 << 20
+
+// Server is one Prometheus.
+type Server struct {
+	name string
+	http *http.Client
+	// base finds the URL that /api/v1/query hangs below, when first needed.
+	base func(context.Context) (*url.URL, error)
+}
+
+// At returns the Prometheus at a URL, which may have a path prefix.
+func At(base *url.URL, client *http.Client) *Server {
+	return &Server{
+		name: "Prometheus at " + base.Redacted(),
+		http: client,
+		base: func(context.Context) (*url.URL, error) { return base, nil },
+	}
+}
+
+// Name implements metrics.Source.
+func (s *Server) Name() string { return s.name }
+
+// Sum implements metrics.Source with an instant query
+// (https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries).
+func (s *Server) Sum(ctx context.Context, promQL, label string) (map[string]float64, error) {
+	base, err := s.base(ctx)
+	if err != nil {
+		return nil, err
+	}
+	where := base.JoinPath("api/v1/query")
+	where.RawQuery = url.Values{"query": {promQL}}.Encode()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	response, err := s.http.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	return decode(response.StatusCode, body, label)
+}
+
+// answer is the envelope of every answer of the API.
+type answer struct {
+	Status string `json:"status"`
+	Error  string `json:"error"`
+	Data   struct {
+		Type   string   `json:"resultType"`
+		Result []sample `json:"result"`
+	} `json:"data"`
+}
+
+type sample struct {
+	Metric map[string]string  `json:"metric"`
+	Value  [2]json.RawMessage `json:"value"` // time, value as a string
+}
+
+func decode(code int, body []byte, label string) (map[string]float64, error) {
+	var a answer
+	if err := json.Unmarshal(body, &a); err != nil || (a.Status != "success" && a.Status != "error") {
+		return nil, notPrometheus(code, body)
+	}
+	if a.Status == "error" {
+		return nil, fmt.Errorf("query refused: %s", a.Error)
+	}
+	if a.Data.Type != "vector" {
+		return nil, fmt.Errorf("query returned a %s, want a vector", a.Data.Type)
+	}
+	sums := make(map[string]float64, len(a.Data.Result))
+	for _, one := range a.Data.Result {
+		v, err := number(one.Value[1])
+		if err != nil {
+			return nil, err
+		}
+		sums[one.Metric[label]] += v
+	}
+	return sums, nil
+}
+
+func number(raw json.RawMessage) (float64, error) {
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return 0, fmt.Errorf("read a sample: %w", err)
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0, fmt.Errorf("read a sample: %q is not a number", text)
+	}
+	return v, nil
+}
+
+// notPrometheus explains an answer that something on the way gave. The API
+// server's proxy answers 404 for a Service that is not there, and 503 for one
+// without a ready Pod.
+func notPrometheus(code int, body []byte) error {
+	var status struct{ Kind, Message string }
+	if json.Unmarshal(body, &status) == nil && status.Kind == "Status" {
+		if code == http.StatusNotFound {
+			return fmt.Errorf("%w: %s", metrics.ErrAbsent, status.Message)
+		}
+		return errors.New(status.Message)
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
+	return fmt.Errorf("answered %d %q, which is not Prometheus' API", code, first[:min(len(first), 80)])
+}
