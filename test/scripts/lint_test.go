@@ -1,0 +1,66 @@
+package scripts
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// scripts lists every shell script of the project, relative to its root.
+func scripts(t *testing.T) []string {
+	t.Helper()
+	found := []string{".ci/run"}
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "bin" || entry.Name() == "dist") {
+			return fs.SkipDir
+		}
+		if filepath.Ext(name) == ".sh" {
+			rel, err := filepath.Rel(root, name)
+			found = append(found, rel)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestShellcheck(t *testing.T) {
+	tool, err := exec.LookPath("shellcheck")
+	if err != nil {
+		t.Fatal("shellcheck is not on the PATH; install it: apt-get install shellcheck, brew install shellcheck")
+	}
+	cmd := exec.CommandContext(t.Context(), tool, scripts(t)...)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("shellcheck: %v\n%s", err, out)
+	}
+}
+
+// Each script stops at its first failure and can be run by its name.
+func TestScriptsFailEarly(t *testing.T) {
+	for _, name := range scripts(t) {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(text), "#!/usr/bin/env bash\n") || !strings.Contains(string(text), "\nset -euo pipefail\n") {
+			t.Errorf("%s does not begin as a bash script that stops at its first failure", name)
+		}
+		info, err := os.Stat(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode()&0o111 == 0 {
+			t.Errorf("%s is not executable", name)
+		}
+	}
+}
