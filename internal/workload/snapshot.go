@@ -106,7 +106,7 @@ func (d Deployments) eventsOf(ctx context.Context, pods []corev1.Pod) ([]corev1.
 		}
 		asked++
 		items, err := d.client.Resource(kube.Events()).Namespace(d.namespace).List(ctx, metav1.ListOptions{
-			FieldSelector: "involvedObject.kind=Pod,involvedObject.name=" + pods[i].Name,
+			FieldSelector: "involvedObject.name=" + pods[i].Name,
 		})
 		if apierrors.IsForbidden(err) {
 			return nil, nil
