@@ -1,0 +1,136 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/stats"
+)
+
+const (
+	app   = "versioned-echo"
+	route = "--vs versioned-echo-virtualservice --host versioned-echo"
+)
+
+func (s *stage) cluster(ctx context.Context) error {
+	s.title("A cluster on this machine", "A real Kubernetes API server; Pods are processes, requests are real.")
+	if err := s.run(ctx, "canary-lab up --detach"+s.stateDirFlag()); err != nil {
+		return err
+	}
+	return s.enterLab(ctx)
+}
+
+func (s *stage) stable(ctx context.Context) error {
+	s.title("The stable version", "v1, its Service, and the route that sends everything to v1.")
+	if err := s.run(ctx, "kubectl apply -f k8s/base"); err != nil {
+		return err
+	}
+	if err := s.run(ctx, "kubectl rollout status deploy/versioned-echo-v1"); err != nil {
+		return err
+	}
+	return s.startTraffic(ctx)
+}
+
+func (s *stage) goodCanary(ctx context.Context) error {
+	s.title("The canary", "v2 is made from the live v1. It gets no traffic yet.")
+	return s.run(ctx, "canaryctl --ns default --app versioned-echo create-canary --image versioned-echo:v2 --replicas 2")
+}
+
+// walk moves the traffic to v2 a little at a time, as the lab guide does.
+func (s *stage) walk(ctx context.Context) error {
+	s.title("Traffic moves, a little at a time", fmt.Sprintf("%d requests/s all the while; each share with its 95%% interval.", s.Rate))
+	for _, canary := range []int{10, 30, 50, 100} {
+		if err := s.setTraffic(ctx, 100-canary, canary); err != nil {
+			return err
+		}
+		seen, err := s.watch(ctx, "v2", s.Step, nil)
+		if err != nil {
+			return err
+		}
+		s.report("v1", "v2", seen)
+		if seen["v2"].Errors > 0 {
+			return fmt.Errorf("demo: %d of %d requests to v2 failed, and v2 is the good version", seen["v2"].Errors, seen["v2"].Requests)
+		}
+	}
+	return nil
+}
+
+func (s *stage) promote(ctx context.Context) error {
+	s.title("v2 becomes the stable version", "No Pod restarts: the Pods that were watched are the Pods that serve.")
+	if err := s.run(ctx, "canaryctl promote --retire "+route); err != nil {
+		return err
+	}
+	return s.run(ctx, "canaryctl status")
+}
+
+// badCanary is what a canary is for.
+func (s *stage) badCanary(ctx context.Context) error {
+	s.title("What a canary is for", "v3 has a fault: it answers one request in five with an error.")
+	if err := s.run(ctx, "canaryctl --app versioned-echo create-canary --image versioned-echo:v3 --set-env FAULT_ERROR_SHARE=0.2"); err != nil {
+		return err
+	}
+	before := s.traffic.Counts()
+	if err := s.setTraffic(ctx, 90, 10); err != nil {
+		return err
+	}
+	shown := time.Now()
+	seen, err := s.watch(ctx, "v3", 4*s.Step, clearlyWorse("v2", "v3"))
+	if err != nil {
+		return err
+	}
+	s.report("v2", "v3", seen)
+	if !clearlyWorse("v2", "v3")(seen) {
+		return fmt.Errorf("demo: v3 fails one request in five, and after %s the numbers do not show it: %+v", time.Since(shown).Round(time.Second), seen)
+	}
+	s.say("The intervals no longer touch, after %.1f s.", time.Since(shown).Seconds())
+	if err := s.run(ctx, "canaryctl rollback "+route); err != nil {
+		return err
+	}
+	s.setWeight(0)
+	after, err := s.watch(ctx, "v3", s.Step/2, nil)
+	if err != nil {
+		return err
+	}
+	s.report("v2", "v3", after)
+	total := s.traffic.Counts().Since(before)
+	s.hurt = total["v3"].Errors
+	if late := after["v3"].Requests; late > s.Rate {
+		return fmt.Errorf("demo: v3 still answered %d requests after the rollback", late)
+	}
+	return s.run(ctx, "canaryctl delete-canary")
+}
+
+func (s *stage) closing() error {
+	s.title("What it cost", "")
+	all := s.traffic.Counts().Sum()
+	s.say("%d requests were sent; %d were hurt, all of them by v3 before the rollback.", all.Requests, s.hurt)
+	if all.Errors != s.hurt {
+		return fmt.Errorf("demo: %d requests failed, and v3 answered for %d of them", all.Errors, s.hurt)
+	}
+	if s.Keep {
+		s.say("The lab is still up:  eval \"$(bin/canary-lab env%s)\"   and later   bin/canary-lab down%[1]s", s.stateDirFlag())
+	}
+	return nil
+}
+
+func (s *stage) setTraffic(ctx context.Context, stable, canary int) error {
+	s.blank()
+	if err := s.run(ctx, fmt.Sprintf("canaryctl set-traffic %d %d %s", stable, canary, route)); err != nil {
+		return err
+	}
+	s.setWeight(canary)
+	return nil
+}
+
+// clearlyWorse holds once the 95% intervals of the two error shares are apart.
+// It is what an eye does with a dashboard, and no more than that.
+func clearlyWorse(stable, canary string) func(Counts) bool {
+	return func(seen Counts) bool {
+		s, c := seen[stable], seen[canary]
+		if s.Requests == 0 || c.Requests == 0 {
+			return false
+		}
+		return stats.Wilson(c.Errors, c.Requests, 0.95).Low > stats.Wilson(s.Errors, s.Requests, 0.95).High
+	}
+}
