@@ -14,9 +14,45 @@ type Position struct {
 	// Previous is the version that was stable before a promotion and is kept for
 	// a late rollback; empty before a promotion and once it is retired.
 	Previous string `json:"previous,omitempty"`
-	// Added lists what create-canary put into the cluster for this release
-	// ("subset", "destination"), and so what delete-canary takes away again.
+	// Added lists what create-canary put into the route for this release, and so
+	// what delete-canary takes away again: see the constants below. What it put
+	// into another object is remembered there, in that object's own write.
 	Added []string `json:"added,omitempty"`
+}
+
+// What Position.Added may list.
+const (
+	// AddedDestination: the canary's destinations, with weight 0.
+	AddedDestination = "destination"
+	// AddedWeight: the weight of the stable destination, which said none because
+	// it was alone.
+	AddedWeight = "weight"
+)
+
+// Promoted is the position once the canary has all traffic and is the stable
+// version; the old one is kept for a late rollback.
+func (p Position) Promoted() Position {
+	return Position{App: p.App, Stable: p.Canary, Previous: p.Stable, Added: p.Added}
+}
+
+// Restored undoes Promoted: the previous version is stable again, and the one
+// that was promoted over it is back on trial.
+func (p Position) Restored() Position {
+	return Position{App: p.App, Stable: p.Previous, Canary: p.Stable, Added: p.Added}
+}
+
+// Without is the position once a version is gone.
+func (p Position) Without(version string) Position {
+	if p.Canary == version {
+		p.Canary, p.Added = "", nil
+	}
+	if p.Previous == version {
+		p.Previous = ""
+	}
+	if p.Canary == "" && p.Previous == "" {
+		p.Added = nil // the release is over, and what it added has come to stay
+	}
+	return p
 }
 
 // Annotation is the key under which a route carries its Position, as JSON.

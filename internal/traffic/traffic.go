@@ -13,13 +13,14 @@ import (
 // What can be wrong with a route. Adapters wrap these with the object's name
 // and the next step to take.
 var (
-	ErrNotInstalled = errors.New("router is not installed in the cluster")
+	ErrNotInstalled = errors.New("is not installed in the cluster")
 	ErrNoRoute      = errors.New("no route found")
 	ErrAmbiguous    = errors.New("more than one route fits")
 	ErrNotSplit     = errors.New("route does not name both versions")
 	ErrForeign      = errors.New("route is managed by something else")
 	ErrConflict     = errors.New("route was changed by somebody else")
 	ErrOtherCanary  = errors.New("another canary is in place")
+	ErrServing      = errors.New("version still gets traffic")
 )
 
 // Query says which route is meant; an empty field is found by itself where only
@@ -29,10 +30,14 @@ type Query struct {
 	Route     string // name of the VirtualService, HTTPRoute, ...
 	Host      string // destination host, short or fully qualified
 	App       string // value of the application label
+	// Split asks for a route that has somewhere to move traffic to or from: one
+	// with a canary, or with a previous version to return to.
+	Split bool
 }
 
 // Route is a snapshot of one route object: who is stable, who is on trial, and
 // how the traffic is split. Position is nil where no release was recorded.
+// Versions go by the name that the route calls them.
 type Route struct {
 	Kind      string
 	Namespace string
@@ -45,9 +50,33 @@ type Route struct {
 	Position  *canary.Position
 	// Version is the resourceVersion that the snapshot was read at.
 	Version string
+	// Raw is what the adapter read, and builds its next write from; nobody else
+	// looks inside.
+	Raw any
 }
 
-// Change is one write: weights and position together.
+// Previous is the version that a promotion replaced and that is still kept, or "".
+func (r Route) Previous() string {
+	if r.Position == nil {
+		return ""
+	}
+	return r.Position.Previous
+}
+
+// Place is the route's position, or where one was never recorded, what the
+// route itself says of it.
+func (r Route) Place() canary.Position {
+	if r.Position != nil && r.Position.Stable == r.Stable && r.Position.Canary == r.Canary {
+		return *r.Position
+	}
+	return canary.Position{App: r.App, Stable: r.Stable, Canary: r.Canary, Previous: r.Previous()}
+}
+
+// String names the object: "VirtualService default/x".
+func (r Route) String() string { return r.Kind + " " + r.Namespace + "/" + r.Name }
+
+// Change is one write: weights and position together. The weights are those of
+// the snapshot's Stable and Canary, whoever the new position calls so.
 type Change struct {
 	Weights  canary.Weights
 	Position *canary.Position // nil keeps what the route has
@@ -73,17 +102,32 @@ const (
 
 // Router moves traffic. Every write is optimistic: it is guarded by the fields
 // it read, retried from a fresh read on a conflict, and changes nothing else in
-// the object.
+// the object. A write that would change nothing is not sent. Where somebody
+// else meanwhile changed which version is stable or on trial, the write is given
+// up with ErrConflict: what was asked for no longer means the same.
 type Router interface {
 	// Find reads the route that the query means: one API request where the
 	// query names it. Errors wrap the sentinels above.
 	Find(ctx context.Context, q Query) (Route, error)
 	// Split sets weights on every rule that names both versions of the route.
+	// ErrNotSplit where there is none, ErrForeign where the route belongs to
+	// another tool.
 	Split(ctx context.Context, r Route, c Change, w Write) (Route, error)
 	// Admit makes the canary version routable with weight 0: first the subset,
 	// then the destination, so that no request can meet a missing subset.
+	// ErrOtherCanary where the route has another canary.
 	Admit(ctx context.Context, r Route, version string, w Write) (Route, error)
-	// Dismiss undoes Admit: first the destination, then the subset. It refuses
-	// while the version still has weight.
+	// Dismiss makes a version unroutable: first the destination, then the
+	// subset. Of a canary it takes away what Admit added; a previous version it
+	// takes away whole. ErrServing where the version still has weight.
 	Dismiss(ctx context.Context, r Route, version string, w Write) (Route, error)
+	// Remember records the position and leaves the weights alone. A position
+	// that says no more than the route itself does is taken off.
+	Remember(ctx context.Context, r Route, p canary.Position, w Write) (Route, error)
+}
+
+// Selecting is a power that a router may have besides: to say by which labels
+// the requests for a version find their Pods.
+type Selecting interface {
+	Selector(ctx context.Context, r Route, version string) (map[string]string, error)
 }

@@ -1,0 +1,112 @@
+package istio
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+)
+
+// Admit makes a version routable with weight 0. A destination whose subset is
+// not there yet answers 503, so the subset comes first.
+func (r *Router) Admit(ctx context.Context, route traffic.Route, version string, w traffic.Write) (traffic.Route, error) {
+	if route.Canary != "" && route.Canary != version {
+		return traffic.Route{}, hint.Wrap(fmt.Errorf("%s: %w: %s", route, traffic.ErrOtherCanary, route.Canary),
+			"finish that one first: canaryctl promote, or canaryctl delete-canary")
+	}
+	if version == route.Stable {
+		return traffic.Route{}, hint.Wrap(fmt.Errorf("%s: %s is the stable version", route, version),
+			"give the canary another version with --version")
+	}
+	if err := r.addSubset(ctx, route, version, w); err != nil {
+		return traffic.Route{}, err
+	}
+	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
+		p, added, err := destinations(rulesOf(vs), fresh, version)
+		if err != nil {
+			return nil, err
+		}
+		place := fresh.Place()
+		place.App, place.Canary = route.App, version
+		for _, a := range added {
+			if !slices.Contains(place.Added, a) {
+				place.Added = append(place.Added, a)
+			}
+		}
+		return append(p, position(vs, &place)...), nil
+	})
+}
+
+// destinations adds the version, with weight 0, to every rule that sends all it
+// gets to the stable version, and says what was added.
+func destinations(rules []rule, route traffic.Route, version string) (p patch, added []string, err error) {
+	found, unweighted, weighted := false, false, false
+	for _, r := range rules {
+		if _, ok := r.to(route.Host, route.Namespace, version); ok {
+			found = true
+			continue
+		}
+		stable, ok := r.to(route.Host, route.Namespace, route.Stable)
+		if !ok || stable.weight != canary.Total {
+			continue
+		}
+		found = true
+		p = append(p, test(r.path(), r.list))
+		if stable.weighted {
+			weighted = true
+		} else {
+			unweighted = true
+			p = append(p, add(r.leg(stable)+"/weight", canary.Total))
+		}
+		p = append(p, add(r.path()+"/-", twin(r.list[stable.index], version)))
+	}
+	if !found {
+		return nil, nil, hint.Wrap(fmt.Errorf("%s: no rule sends all its requests to %s/%s, so there is none to split", route, route.Host, route.Stable),
+			"look at its weights: kubectl get virtualservice %s -n %s -o yaml", route.Name, route.Namespace)
+	}
+	if len(p) > 0 {
+		added = append(added, canary.AddedDestination)
+	}
+	// Where some rules had a weight and others none, the weights stay in the end:
+	// they say the same.
+	if unweighted && !weighted {
+		added = append(added, canary.AddedWeight)
+	}
+	return p, added, nil
+}
+
+// twin is the destination of another version beside the given one: same port,
+// same headers, no weight.
+func twin(stable any, version string) any {
+	m, _ := runtime.DeepCopyJSONValue(stable).(map[string]any)
+	destination, _ := m["destination"].(map[string]any)
+	destination["subset"] = version
+	m["weight"] = int64(0)
+	return m
+}
+
+// subsetLabels are the labels of a new version's subset: those of the stable
+// one, with the version in place of the stable version.
+func subsetLabels(stable map[string]string, stableVersion, version string) map[string]string {
+	labels := maps.Clone(stable)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	replaced := false
+	for name, value := range labels {
+		if value == stableVersion {
+			labels[name], replaced = version, true
+		}
+	}
+	if !replaced {
+		labels["version"] = version
+	}
+	return labels
+}

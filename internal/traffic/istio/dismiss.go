@@ -1,0 +1,90 @@
+package istio
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+)
+
+// Dismiss makes a version unroutable, destination before subset. The position
+// stays: it is what a second attempt starts from, should this one be cut short.
+func (r *Router) Dismiss(ctx context.Context, route traffic.Route, version string, w traffic.Write) (traffic.Route, error) {
+	whole := version != route.Canary
+	after, err := r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
+		if version == fresh.Stable {
+			return nil, fmt.Errorf("%s: %w: %s is the stable version", fresh, traffic.ErrServing, version)
+		}
+		added := fresh.Place().Added
+		if !whole && !slices.Contains(added, canary.AddedDestination) {
+			return unserved(rulesOf(vs), fresh, version)
+		}
+		return withdrawal(vs, fresh, version, !whole && slices.Contains(added, canary.AddedWeight))
+	})
+	if err != nil {
+		return traffic.Route{}, err
+	}
+	return after, r.removeSubset(ctx, route, version, whole, w)
+}
+
+// unserved is no change, or an error where a rule still sends requests to the
+// version.
+func unserved(rules []rule, route traffic.Route, version string) (patch, error) {
+	for _, r := range rules {
+		if l, ok := r.to(route.Host, route.Namespace, version); ok && l.weight > 0 {
+			return nil, hint.Wrap(fmt.Errorf("%s: %w: %s gives %s weight %d", route, traffic.ErrServing, r, version, l.weight),
+				"move it to the stable version first: canaryctl rollback; a rule that names %s alone needs kubectl edit virtualservice %s -n %s", version, route.Name, route.Namespace)
+		}
+	}
+	return nil, nil
+}
+
+// withdrawal takes a version's destinations out of every rule, and where asked,
+// the weight of the stable destination that is then alone.
+func withdrawal(vs *unstructured.Unstructured, route traffic.Route, version string, unweigh bool) (patch, error) {
+	rules := rulesOf(vs)
+	if _, err := unserved(rules, route, version); err != nil {
+		return nil, err
+	}
+	p := keep(vs, canary.Annotation)
+	for _, r := range rules {
+		l, ok := r.to(route.Host, route.Namespace, version)
+		if !ok || len(r.legs) == 1 {
+			continue
+		}
+		p = append(p, test(r.path(), r.list))
+		stable, ok := r.to(route.Host, route.Namespace, route.Stable)
+		if unweigh && ok && len(r.legs) == 2 && stable.weight == canary.Total {
+			p = append(p, remove(r.leg(stable)+"/weight"))
+		}
+		p = append(p, remove(r.leg(l)))
+	}
+	return p, nil
+}
+
+// Remember writes the position alone, or takes it off where it says no more than
+// the route itself does.
+func (r *Router) Remember(ctx context.Context, route traffic.Route, p canary.Position, w traffic.Write) (traffic.Route, error) {
+	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
+		if p.Canary == "" && p.Previous == "" && firstVersion(vs, fresh) == p.Stable {
+			return annotate(vs, canary.Annotation, ""), nil
+		}
+		return position(vs, &p), nil
+	})
+}
+
+// firstVersion is the version that would be taken as stable if the route
+// remembered nothing.
+func firstVersion(vs *unstructured.Unstructured, route traffic.Route) string {
+	route.Position = nil
+	stable, _, err := roles(route, rulesOf(vs))
+	if err != nil {
+		return ""
+	}
+	return stable
+}

@@ -1,0 +1,105 @@
+package istio
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+)
+
+// Split sets the weights of every rule that names both versions.
+func (r *Router) Split(ctx context.Context, route traffic.Route, c traffic.Change, w traffic.Write) (traffic.Route, error) {
+	if err := c.Weights.Validate(); err != nil {
+		return traffic.Route{}, err
+	}
+	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, _ traffic.Route) (patch, error) {
+		rules, err := splitRules(rulesOf(vs), route)
+		if err != nil {
+			return nil, err
+		}
+		p := position(vs, c.Position)
+		for _, s := range rules {
+			p = append(p, s.weigh(route, c.Weights)...)
+		}
+		return p, nil
+	})
+}
+
+// splitRules returns the rules that name both versions of the route, or says why
+// their weights cannot be set.
+func splitRules(rules []rule, route traffic.Route) ([]rule, error) {
+	var both []rule
+	for _, r := range rules {
+		_, hasStable := r.to(route.Host, route.Namespace, route.Stable)
+		_, hasCanary := r.to(route.Host, route.Namespace, route.Canary)
+		if !hasStable || !hasCanary {
+			continue
+		}
+		if err := r.exactlyTwo(route); err != nil {
+			return nil, err
+		}
+		both = append(both, r)
+	}
+	if len(both) > 0 {
+		return both, nil
+	}
+	if route.Canary == "" {
+		return nil, hint.Wrap(fmt.Errorf("%s: %w: host %s has one, %s", route, traffic.ErrNotSplit, route.Host, route.Stable),
+			"create a canary first: canaryctl create-canary --image IMAGE")
+	}
+	return nil, hint.Wrap(fmt.Errorf("%s: %w, %s and %s of host %s, in one rule", route, traffic.ErrNotSplit, route.Stable, route.Canary, route.Host),
+		"let canaryctl create-canary put the missing destination in, or take the canary away with canaryctl delete-canary")
+}
+
+// exactlyTwo refuses a rule in which a third destination has a share: the two
+// weights would no longer be percent.
+func (r rule) exactlyTwo(route traffic.Route) error {
+	seen := 0
+	for _, l := range r.legs {
+		ours := l.subset != "" && sameHost(l.host, route.Host, route.Namespace) && (l.subset == route.Stable || l.subset == route.Canary)
+		if ours {
+			seen++
+		}
+		if !ours && l.weight > 0 {
+			return hint.Wrap(fmt.Errorf("%s: %w and no other: in %s, %s has weight %d", route, traffic.ErrNotSplit, r, l.name(), l.weight),
+				"a release is of two versions: set the third weight to 0 with kubectl edit virtualservice %s -n %s", route.Name, route.Namespace)
+		}
+	}
+	if seen > 2 {
+		return hint.Wrap(fmt.Errorf("%s: %w just once: %s repeats one", route, traffic.ErrNotSplit, r),
+			"merge the destinations with kubectl edit virtualservice %s -n %s", route.Name, route.Namespace)
+	}
+	return nil
+}
+
+// name is the destination as a person would call it.
+func (l leg) name() string {
+	if l.subset == "" {
+		return l.host
+	}
+	return l.host + "/" + l.subset
+}
+
+// weigh sets the two weights of a rule, testing the route list as it was read.
+func (r rule) weigh(route traffic.Route, w canary.Weights) patch {
+	p := patch{test(r.path(), r.list)}
+	for _, l := range r.of(route.Host, route.Namespace) {
+		var weight int
+		switch l.subset {
+		case route.Stable:
+			weight = w.Stable
+		case route.Canary:
+			weight = w.Canary
+		default:
+			continue // another version, with weight 0
+		}
+		if l.weight != weight {
+			p = append(p, set(r.leg(l)+"/weight", weight, l.weighted))
+		}
+	}
+	return p
+}

@@ -1,0 +1,112 @@
+package istio
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+)
+
+// managedByRollouts marks the routes that Argo Rollouts writes
+// (https://argo-rollouts.readthedocs.io/en/stable/features/traffic-management/istio/).
+const managedByRollouts = "argo-rollouts.argoproj.io/managed-by-rollouts"
+
+// view is the snapshot of a VirtualService as the route of one host.
+func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error) {
+	route := traffic.Route{
+		Kind: "VirtualService", Namespace: vs.GetNamespace(), Name: vs.GetName(), Host: host,
+		Version: vs.GetResourceVersion(), Raw: vs, Weights: canary.AllStable(),
+	}
+	rules := rulesOf(vs)
+	route.Position = positionOf(vs, versionsOf(rules, host, route.Namespace))
+	var err error
+	route.Stable, route.Canary, err = roles(route, rules)
+	if err != nil {
+		return traffic.Route{}, err
+	}
+	if w, ok := weightsOf(rules, route); ok {
+		route.Weights = w
+	}
+	route.App = app
+	if app == "" && route.Position != nil {
+		route.App = route.Position.App
+	}
+	if route.App == "" {
+		route.App = short(canonical(host, route.Namespace))
+	}
+	return route, nil
+}
+
+// positionOf reads what the route remembers. A position whose stable version is
+// no longer in the route is about another route than this: somebody rewrote it.
+func positionOf(vs *unstructured.Unstructured, versions []string) *canary.Position {
+	text, ok := vs.GetAnnotations()[canary.Annotation]
+	if !ok {
+		return nil
+	}
+	p := &canary.Position{}
+	if json.Unmarshal([]byte(text), p) != nil || !slices.Contains(versions, p.Stable) {
+		return nil
+	}
+	return p
+}
+
+// roles says who is stable and who is on trial: what the position says, else the
+// order in which the first rule with two versions names them.
+func roles(route traffic.Route, rules []rule) (stable, onTrial string, err error) {
+	if p := route.Position; p != nil && p.Canary != "" {
+		return p.Stable, p.Canary, nil
+	}
+	versions := versionsOf(rules, route.Host, route.Namespace)
+	for _, r := range rules {
+		if legs := r.of(route.Host, route.Namespace); len(legs) > 1 {
+			versions = versionsOf([]rule{r}, route.Host, route.Namespace)
+			break
+		}
+	}
+	if p := route.Position; p != nil {
+		// A version kept for a late rollback is not on trial.
+		versions = slices.DeleteFunc(versions, func(v string) bool { return v == p.Stable || v == p.Previous })
+		versions = append([]string{p.Stable}, versions...)
+	}
+	switch len(versions) {
+	case 0:
+		return "", "", hint.Wrap(fmt.Errorf("%s: %w: it routes to host %s without a subset", route, traffic.ErrNotSplit, route.Host),
+			"give its destinations a subset per version, as k8s/base/virtualservice.yaml does")
+	case 1:
+		return versions[0], "", nil
+	case 2:
+		return versions[0], versions[1], nil
+	}
+	return "", "", hint.Wrap(fmt.Errorf("%s: %w: a rule splits host %s between %d versions (%s)",
+		route, traffic.ErrNotSplit, route.Host, len(versions), strings.Join(versions, ", ")),
+		"a release is of two versions: take the others out with kubectl edit virtualservice %s -n %s", route.Name, route.Namespace)
+}
+
+// weightsOf reads the split from the first rule that names both versions.
+func weightsOf(rules []rule, route traffic.Route) (canary.Weights, bool) {
+	for _, r := range rules {
+		stable, hasStable := r.to(route.Host, route.Namespace, route.Stable)
+		onTrial, hasCanary := r.to(route.Host, route.Namespace, route.Canary)
+		if hasStable && hasCanary {
+			return canary.Weights{Stable: stable.weight, Canary: onTrial.weight}, true
+		}
+	}
+	return canary.Weights{}, false
+}
+
+// owned refuses a route that another tool writes.
+func owned(t target, o *unstructured.Unstructured) error {
+	rollout, ok := o.GetAnnotations()[managedByRollouts]
+	if !ok {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("%s: %w: the Argo Rollout %q writes its weights", t, traffic.ErrForeign, rollout),
+		"move traffic with: kubectl argo rollouts promote|abort %s -n %s", rollout, t.namespace)
+}
