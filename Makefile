@@ -83,8 +83,9 @@ bench: build ## Measure: rollback against kubectl, the lab's start, the router a
 	go run ./test/bench
 
 .PHONY: generate
-generate: ## Refresh the embedded API definitions from the module cache
-	cd lab && go generate ./...
+generate: ## Write docs/reference from --help; refresh the embedded API definitions
+	go test ./internal/cli -run TestReference -update
+	cd lab && go generate ./internal/crds/...
 
 .PHONY: tidy
 tidy:
