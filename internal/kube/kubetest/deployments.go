@@ -10,8 +10,9 @@ import (
 
 // RunDeployments plays the Deployment controller and the kubelet: every
 // Deployment that is written gets a ReplicaSet of its own name, Pods, named
-// NAME-0, NAME-1, ..., and a status. The waiting function says, for an image, the reason why its containers
-// wait ("ErrImagePull"), or "" for Pods that are ready at once; nil means all are.
+// NAME-0, NAME-1, ..., and a status. The waiting function says, for an image,
+// the reason why its containers wait ("ErrImagePull"), or "" for Pods that are
+// ready at once; nil means all are.
 func (s *Server) RunDeployments(waiting func(image string) string) {
 	s.OnWrite(func(e Event) {
 		if e.Object.GetKind() != "Deployment" {

@@ -168,6 +168,7 @@ func modified(request Request, contentType string, old *unstructured.Unstructure
 	if err := next.UnmarshalJSON(data); err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
+	next.SetNamespace(k.namespace) // as a real server fills it in from the path
 	if v := next.GetResourceVersion(); v != "" && v != old.GetResourceVersion() {
 		return nil, apierrors.NewConflict(k.groupResource(), k.name, errors.New("the object has been modified; please apply your changes to the latest version and try again"))
 	}
