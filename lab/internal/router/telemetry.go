@@ -1,0 +1,120 @@
+package router
+
+import (
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Reporters: a mesh counts a request where it is sent and again where it
+// arrives. Queries pin one of them.
+const (
+	source = iota
+	dest
+)
+
+// telemetry is Istio's standard metrics; see
+// https://istio.io/latest/docs/reference/config/metrics/
+type telemetry struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+func newTelemetry() *telemetry {
+	labels := []string{
+		"reporter", "source_workload",
+		"destination_workload", "destination_workload_namespace", "destination_app", "destination_version",
+		"destination_service", "destination_service_name", "destination_service_namespace", "destination_canonical_revision",
+		"response_code", "request_protocol", "response_flags", "connection_security_policy",
+	}
+	t := &telemetry{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "istio_requests_total",
+			Help: "Requests, as the client's side (reporter=\"source\") and the Pod's side (\"destination\") saw them.",
+		}, labels),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "istio_request_duration_milliseconds",
+			Help: "Time from the request to the end of the response.",
+			Buckets: []float64{0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000,
+				300000, 600000, 1800000, 3600000},
+		}, labels),
+	}
+	t.registry.MustRegister(t.requests, t.duration)
+	return t
+}
+
+func (t *telemetry) handler() http.Handler {
+	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{})
+}
+
+// identity is the labels that say where a request went.
+type identity struct {
+	workload, namespace, app, version, revision string
+	service, serviceName, serviceNamespace      string
+}
+
+// target counts the requests to one workload behind one Service. The series of
+// answers without a response flag are kept at hand, because finding them by 14
+// labels costs more than all the rest of the bookkeeping.
+type target struct {
+	telemetry *telemetry
+	identity  identity
+	answered  [2][500]atomic.Pointer[series] // by reporter, and by code from 100
+}
+
+type series struct {
+	count    prometheus.Counter
+	duration prometheus.Observer
+}
+
+// report counts one request; flags is Envoy's, "-" for none.
+func (t *target) report(reporter, code int, flags string, took time.Duration) {
+	s := t.series(reporter, code, flags)
+	s.count.Inc()
+	s.duration.Observe(float64(took) / float64(time.Millisecond))
+}
+
+func (t *target) series(reporter, code int, flags string) *series {
+	if flags != "-" || code < 100 || code >= 600 {
+		return t.find(reporter, code, flags)
+	}
+	slot := &t.answered[reporter][code-100]
+	if s := slot.Load(); s != nil {
+		return s
+	}
+	s := t.find(reporter, code, flags)
+	slot.Store(s)
+	return s
+}
+
+func (t *target) find(reporter, code int, flags string) *series {
+	side, security := "source", "unknown" // only the receiving side knows it
+	if reporter == dest {
+		side, security = "destination", "none"
+	}
+	i := &t.identity
+	values := []string{
+		side, "unknown",
+		i.workload, i.namespace, i.app, i.version,
+		i.service, i.serviceName, i.serviceNamespace, i.revision,
+		strconv.Itoa(code), "http", flags, security,
+	}
+	return &series{
+		count:    t.telemetry.requests.WithLabelValues(values...),
+		duration: t.telemetry.duration.WithLabelValues(values...),
+	}
+}
+
+// unknown replaces what a mesh does not know.
+func unknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
