@@ -13,6 +13,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/traffic/istio"
 )
 
 // Streams are where a command reads and writes: data goes to Out, narration
@@ -100,7 +101,11 @@ func (f *Factory) REST() (*rest.Config, error) {
 
 // Router returns the adapter that moves traffic.
 func (f *Factory) Router() (traffic.Router, error) {
-	return nil, traffic.ErrNotInstalled
+	client, err := f.Client()
+	if err != nil {
+		return nil, err
+	}
+	return istio.New(istio.Config{Client: client, Clock: f.Clock}), nil
 }
 
 // Interactive reports whether a person can be asked: both ends are terminals.

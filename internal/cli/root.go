@@ -65,6 +65,11 @@ version that might (canary), a little at a time, and back at once.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.AddCommand(
+		NewCmdSetTraffic(f),
+		NewCmdRollback(f),
+		NewCmdPromote(f),
+		NewCmdDeleteCanary(f),
+		NewCmdProbe(f),
 		NewCmdVersion(f),
 		NewCmdCompletion(f),
 	)

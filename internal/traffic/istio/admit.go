@@ -17,18 +17,20 @@ import (
 // Admit makes a version routable with weight 0. A destination whose subset is
 // not there yet answers 503, so the subset comes first.
 func (r *Router) Admit(ctx context.Context, route traffic.Route, version string, w traffic.Write) (traffic.Route, error) {
-	if route.Canary != "" && route.Canary != version {
-		return traffic.Route{}, hint.Wrap(fmt.Errorf("%s: %w: %s", route, traffic.ErrOtherCanary, route.Canary),
-			"finish that one first: canaryctl promote, or canaryctl delete-canary")
-	}
 	if version == route.Stable {
-		return traffic.Route{}, hint.Wrap(fmt.Errorf("%s: %s is the stable version", route, version),
+		return traffic.Route{}, hint.Wrap(fmt.Errorf("%s: %w: %s is the stable version", route, traffic.ErrServing, version),
 			"give the canary another version with --version")
+	}
+	if err := otherCanary(rulesOf(raw(route)), route, version); err != nil {
+		return traffic.Route{}, err
 	}
 	if err := r.addSubset(ctx, route, version, w); err != nil {
 		return traffic.Route{}, err
 	}
 	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
+		if err := otherCanary(rulesOf(vs), fresh, version); err != nil {
+			return nil, err
+		}
 		p, added, err := destinations(rulesOf(vs), fresh, version)
 		if err != nil {
 			return nil, err
@@ -42,6 +44,27 @@ func (r *Router) Admit(ctx context.Context, route traffic.Route, version string,
 		}
 		return append(p, position(vs, &place)...), nil
 	})
+}
+
+// otherCanary refuses a second canary: one that was recorded, or one that gets
+// traffic. A version that a manifest merely names, with weight 0, is none.
+func otherCanary(rules []rule, route traffic.Route, version string) error {
+	other := ""
+	if route.Position != nil {
+		other = route.Position.Canary
+	}
+	for _, r := range rules {
+		for _, l := range r.of(route.Host, route.Namespace) {
+			if l.subset != route.Stable && l.weight > 0 {
+				other = l.subset
+			}
+		}
+	}
+	if other == "" || other == version {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("%s: %w: %s", route, traffic.ErrOtherCanary, other),
+		"finish that one first: canaryctl promote, or canaryctl delete-canary")
 }
 
 // destinations adds the version, with weight 0, to every rule that sends all it

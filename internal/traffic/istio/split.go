@@ -47,6 +47,10 @@ func splitRules(rules []rule, route traffic.Route) ([]rule, error) {
 	if len(both) > 0 {
 		return both, nil
 	}
+	if route.Canary == "" && route.Previous() != "" {
+		return nil, hint.Wrap(fmt.Errorf("%s: %w: %s was promoted over %s, and there is no canary", route, traffic.ErrNotSplit, route.Stable, route.Previous()),
+			"canaryctl rollback returns to %s; canaryctl create-canary starts a new canary", route.Previous())
+	}
 	if route.Canary == "" {
 		return nil, hint.Wrap(fmt.Errorf("%s: %w: host %s has one, %s", route, traffic.ErrNotSplit, route.Host, route.Stable),
 			"create a canary first: canaryctl create-canary --image IMAGE")

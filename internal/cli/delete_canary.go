@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/workload"
+)
+
+// errUnconfirmed marks a deletion that takes traffic away and was not agreed to.
+var errUnconfirmed = errors.New("not confirmed")
+
+type deleteCanary struct {
+	target
+	mutation
+	retirement
+	version string
+	yes     bool
+	force   bool
+}
+
+// NewCmdDeleteCanary removes the canary, or after a promotion the old version.
+func NewCmdDeleteCanary(f *Factory) *cobra.Command {
+	o := &deleteCanary{mutation: mutation{f: f}}
+	cmd := &cobra.Command{
+		Use:   "delete-canary",
+		Short: "Remove the canary, or after a promotion the old version",
+		Long: `Remove the canary, or after a promotion the version that was stable before. Where
+it still gets traffic, that goes to the stable version first; a person is asked,
+a script says --yes. Then go its destination and subset, as far as create-canary
+added them, and its Deployment: the route is left as it was before.`,
+		Example: `  canaryctl delete-canary
+
+  # It still gets traffic: give that back without asking
+  canaryctl delete-canary --yes
+
+  # What would be removed?
+  canaryctl delete-canary --dry-run=client`,
+		Annotations: exits(),
+		Args:        noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	flags := cmd.Flags()
+	o.target.addFlags(flags)
+	o.mutation.addFlags(flags)
+	o.retirement.addFlags(flags)
+	flags.StringVar(&o.version, "version", "", "version to remove (default: the canary, else the version before the promotion)")
+	flags.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
+	flags.BoolVar(&o.force, "force", false, "give the traffic back even to a stable version with no ready Pod")
+	return cmd
+}
+
+func (o *deleteCanary) run(ctx context.Context) error {
+	router, route, err := o.find(ctx, o.f, true)
+	if err != nil {
+		return err
+	}
+	version, err := o.which(ctx, route)
+	if err != nil {
+		return err
+	}
+	if version == "" {
+		o.note("%s: %s is the only version; nothing to delete", route.Name, route.Stable)
+		return o.print(route)
+	}
+	if version == route.Canary && route.Weights.Canary > 0 {
+		if route, err = o.takeTrafficAway(ctx, router, route); err != nil {
+			return err
+		}
+	}
+	after, err := o.remove(ctx, &o.mutation, router, route, version)
+	if err != nil {
+		return err
+	}
+	if o.changes == 0 {
+		o.note("%s: there is no Deployment of %s; nothing to delete", route.Name, version)
+	} else {
+		o.note("%s: %s is removed; %s has all the traffic", route.Name, version, after.Stable)
+	}
+	return o.print(after)
+}
+
+// which is the version to remove, or "" where there is none.
+func (o *deleteCanary) which(ctx context.Context, route traffic.Route) (string, error) {
+	switch {
+	case o.version == route.Stable:
+		return "", hint.Wrap(fmt.Errorf("delete version %s: it is the stable one", o.version),
+			"canaryctl status says which version is which")
+	case o.version != "":
+		return o.version, nil
+	case route.Canary != "":
+		return route.Canary, nil
+	case route.Previous() != "":
+		return route.Previous(), nil
+	}
+	return o.unrouted(ctx, route)
+}
+
+// unrouted is the one version that has a Deployment but no place in the route: a
+// canary that was applied by hand.
+func (o *deleteCanary) unrouted(ctx context.Context, route traffic.Route) (string, error) {
+	client, err := o.f.Dynamic()
+	if err != nil {
+		return "", err
+	}
+	versions, err := workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: o.f.Clock}).Versions(ctx, route.App)
+	if err != nil {
+		return "", err
+	}
+	var others []string
+	for _, v := range versions {
+		if v.Version != route.Stable && !slices.Contains(others, v.Version) {
+			others = append(others, v.Version)
+		}
+	}
+	if len(others) > 1 {
+		return "", hint.Wrap(fmt.Errorf("delete the canary of %s: %w: versions %s", route.App, traffic.ErrAmbiguous, strings.Join(others, ", ")),
+			"name one with --version")
+	}
+	return strings.Join(others, ""), nil
+}
+
+// takeTrafficAway gives the canary's share to the stable version, once that is
+// agreed to.
+func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Router, route traffic.Route) (traffic.Route, error) {
+	if !o.force {
+		if err := canAnswer(ctx, o.f, router, route, route.Stable); err != nil {
+			return route, err
+		}
+	}
+	if !o.yes && !o.dry() {
+		if err := o.confirm(ctx, route); err != nil {
+			return route, err
+		}
+	}
+	after, err := router.Split(ctx, route, traffic.Change{Weights: canary.AllStable()}, o.write())
+	if err != nil {
+		return route, err
+	}
+	o.note("%s: %s (was %s)", route.Name, shares(after), route.Weights)
+	return after, nil
+}
+
+func (o *deleteCanary) confirm(ctx context.Context, route traffic.Route) error {
+	unconfirmed := fmt.Errorf("delete version %s: it gets %d%% of the traffic: %w", route.Canary, route.Weights.Canary, errUnconfirmed)
+	if !o.f.Interactive() {
+		return hint.Wrap(unconfirmed, "--yes gives that to %s first, then deletes; nothing was changed", route.Stable)
+	}
+	fmt.Fprintf(o.f.Err, "%s gets %d%% of the traffic. Give that to %s, and delete %s? [y/N] ",
+		route.Canary, route.Weights.Canary, route.Stable, route.Canary)
+	answer, err := readLine(ctx, o.f.In)
+	if err != nil {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return hint.Wrap(unconfirmed, "nothing was changed")
+}
+
+// readLine reads one answer. It does not outlive the context: a read from a
+// terminal cannot be interrupted, so its goroutine ends with the process.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	type line struct {
+		text string
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		text, err := bufio.NewReader(in).ReadString('\n')
+		read <- line{text, err}
+	}()
+	select {
+	case l := <-read:
+		if errors.Is(l.err, io.EOF) {
+			return l.text, nil
+		}
+		return l.text, l.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
