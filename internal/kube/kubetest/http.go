@@ -76,7 +76,9 @@ func (s *Server) handle(request Request, r *http.Request) (int, any, Event) {
 		})
 		return answer(http.StatusOK, e.Object, e, err)
 	case "delete":
-		e, err := s.store.update(request.key(), writeOf(r), func(old *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+		w := writeOf(r)
+		w.dryRun = request.dry()
+		e, err := s.store.update(request.key(), w, func(old *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 			return nil, deletable(request, old)
 		})
 		return answer(http.StatusOK, e.Object, e, err)

@@ -117,10 +117,15 @@ func (r Request) String() string {
 	if r.Subresource != "" {
 		name += "/" + r.Subresource
 	}
-	if strings.Contains(r.Query, "dryRun=All") {
+	if r.dry() {
 		name += " (dry run)"
 	}
 	return r.Verb + " " + name
+}
+
+// dry reports whether nothing is to be stored. A deletion says so in its body.
+func (r Request) dry() bool {
+	return strings.Contains(r.Query, "dryRun=All") || strings.Contains(r.Body, `"dryRun":["All"]`)
 }
 
 // Requests returns what was asked since the last ResetRequests, refused and cut
