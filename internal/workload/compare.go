@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,12 +81,4 @@ func orNone(value any) any {
 		return "none"
 	}
 	return value
-}
-
-// selectorDiffers reports a difference that no update can bridge: a
-// Deployment's selector is immutable.
-func selectorDiffers(live, want *unstructured.Unstructured) bool {
-	l, _, _ := unstructured.NestedFieldNoCopy(live.Object, "spec", "selector")
-	w, _, _ := unstructured.NestedFieldNoCopy(want.Object, "spec", "selector")
-	return !reflect.DeepEqual(l, w)
 }

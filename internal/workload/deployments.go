@@ -80,25 +80,6 @@ func (d Deployments) Create(ctx context.Context, obj *unstructured.Unstructured,
 	return created, nil
 }
 
-// Replace puts the wanted Deployment in the place of the live one: an update
-// guarded by the live one's resourceVersion, or, where the selector (which no
-// update can change) differs, a deletion and a creation.
-func (d Deployments) Replace(ctx context.Context, live, want *unstructured.Unstructured, o Options) (*unstructured.Unstructured, error) {
-	if !o.ServerDryRun && selectorDiffers(live, want) {
-		if _, err := d.Delete(ctx, live.GetName(), Options{Wait: true}); err != nil {
-			return nil, err
-		}
-		return d.Create(ctx, want, o)
-	}
-	want = want.DeepCopy()
-	want.SetResourceVersion(live.GetResourceVersion())
-	updated, err := d.resource().Update(ctx, want, metav1.UpdateOptions{DryRun: o.dryRun(), FieldManager: kube.FieldManager})
-	if err != nil {
-		return nil, fmt.Errorf("replace %s: %w", d.ref(want.GetName()), err)
-	}
-	return updated, nil
-}
-
 // Delete removes a Deployment with its Pods, and says whether there was one.
 // With Wait it returns when the last Pod is gone: deletion in the foreground
 // keeps the Deployment until then.

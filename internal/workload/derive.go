@@ -66,32 +66,43 @@ func (d *derivation) annotate(stable string) {
 
 // relabel makes every label and selector that said the stable version say the
 // canary's: a selector that still named the stable version would match nothing,
-// and an anti-affinity that did would spread the wrong Pods.
+// and an anti-affinity that did would spread the wrong Pods. Labels of other
+// names count as well when their value is the version: subsets may select them.
 func (d *derivation) relabel() {
-	for _, labels := range [][]string{
+	for _, path := range [][]string{
 		{"metadata", "labels"},
 		{"spec", "selector", "matchLabels"},
 		{"spec", "template", "metadata", "labels"},
 	} {
-		d.set(d.Version, append(labels, LabelVersion)...)
-		recommended := append(labels, "app.kubernetes.io/version")
-		if _, found, _ := unstructured.NestedString(d.out.Object, recommended...); found {
-			d.set(d.Version, recommended...)
+		labels, _, _ := unstructured.NestedMap(d.out.Object, path...)
+		d.rename(labels)
+		for key, value := range labels {
+			d.set(value, append(path, key)...)
 		}
+		d.set(d.Version, append(path, LabelVersion)...)
 	}
-	for _, selectors := range [][]string{
+	for _, path := range [][]string{
 		{"spec", "selector"},
 		{"spec", "template", "spec", "affinity"},
 		{"spec", "template", "spec", "topologySpreadConstraints"},
 	} {
-		node, _, _ := unstructured.NestedFieldNoCopy(d.out.Object, selectors...)
+		node, _, _ := unstructured.NestedFieldNoCopy(d.out.Object, path...)
 		d.follow(node)
 	}
 }
 
-// follow walks a tree for label selectors and makes those that name the stable
-// version name the canary. The tree is the derived object's own: it is changed
-// in place.
+// rename puts the canary's version in the place of the stable one's. The label
+// that Kubernetes recommends for a version often says more than ours ("1.4.1").
+func (d *derivation) rename(labels map[string]any) {
+	for key, value := range labels {
+		if key != LabelApp && value == d.old || key == "app.kubernetes.io/version" {
+			labels[key] = d.Version
+		}
+	}
+}
+
+// follow walks a tree for label selectors and renames the version in them. The
+// tree is the derived object's own: it is changed in place.
 func (d *derivation) follow(node any) {
 	switch node := node.(type) {
 	case []any:
@@ -99,10 +110,10 @@ func (d *derivation) follow(node any) {
 			d.follow(child)
 		}
 	case map[string]any:
-		if labels, ok := node["matchLabels"].(map[string]any); ok && labels[LabelVersion] == d.old {
-			labels[LabelVersion] = d.Version
+		if labels, ok := node["matchLabels"].(map[string]any); ok {
+			d.rename(labels)
 		}
-		if values, ok := node["values"].([]any); ok && node["key"] == LabelVersion {
+		if values, ok := node["values"].([]any); ok && node["key"] != LabelApp {
 			for i := range values {
 				if values[i] == d.old {
 					values[i] = d.Version

@@ -22,19 +22,13 @@ func looking(t *testing.T, s *kubetest.Server, reason *string) (*waiter, *clockt
 	return &waiter{deployments: d, name: "shop-v2", deadline: clock.Now().Add(time.Hour), report: func(Progress) {}}, clock
 }
 
-// write sends the canary, so that the server's Deployment controller looks at it.
+// write sends the canary afresh, so that the server's Deployment controller
+// looks at it again.
 func write(t *testing.T, d Deployments) {
 	t.Helper()
-	live, err := d.Live(t.Context(), "shop-v2")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := canaryOf(t, "shop:v2")
-	if live == nil {
-		_, err = d.Create(t.Context(), want, Options{})
-	} else {
-		want.SetLabels(map[string]string{"app": "shop", "version": "v2", "again": live.GetResourceVersion()})
-		_, err = d.Replace(t.Context(), live, want, Options{})
+	_, err := d.Delete(t.Context(), "shop-v2", Options{})
+	if err == nil {
+		_, err = d.Create(t.Context(), canaryOf(t, "shop:v2"), Options{})
 	}
 	if err != nil {
 		t.Fatal(err)
