@@ -47,12 +47,13 @@ version that might (canary), a little at a time, and back at once.`,
   # Or make the canary the stable version, then remove the old one
   canaryctl promote
   canaryctl delete-canary`,
-		Annotations:       exits(),
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		DisableAutoGenTag: true,
-		Args:              knownCommand,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Annotations:                exits(),
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		DisableAutoGenTag:          true,
+		SuggestionsMinimumDistance: 2,
+		Args:                       knownCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.Annotations[cobra.CommandDisplayNameAnnotation] = name
 	root.SetIn(f.In)

@@ -18,6 +18,10 @@ func (s *Server) RunDeployments(waiting func(image string) string) {
 		if e.Object.GetKind() != "Deployment" {
 			return
 		}
+		observed, _, _ := unstructured.NestedInt64(e.Object.Object, "status", "observedGeneration")
+		if e.Type != "DELETED" && observed == e.Object.GetGeneration() {
+			return // our own write of the status
+		}
 		s.removePods(e.Object)
 		if e.Type != "DELETED" {
 			s.runPods(e.Object, waiting)

@@ -44,9 +44,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	code, answer, event := s.handle(request, r)
-	if event.Type != "" {
-		s.notify(event)
-	}
+	s.notify(event)
 	if plan.dropAnswer {
 		hangUp(w)
 		return

@@ -143,8 +143,8 @@ func (s *Server) ResetRequests() {
 	s.requests = nil
 }
 
-// OnWrite calls hook after every write through the API, with the server
-// unlocked: the hook may Put and Delete in turn, as a controller would.
+// OnWrite calls hook after every change in the store, with the server unlocked:
+// the hook may Put and Delete in turn, as a controller would.
 func (s *Server) OnWrite(hook func(Event)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,6 +152,9 @@ func (s *Server) OnWrite(hook func(Event)) {
 }
 
 func (s *Server) notify(e Event) {
+	if e.Type == "" {
+		return // a dry run, or a write without effect
+	}
 	s.mu.Lock()
 	hooks := append([]func(Event){}, s.hooks...)
 	s.mu.Unlock()

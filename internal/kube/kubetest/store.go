@@ -219,12 +219,13 @@ func (s *Server) Load(documents ...string) error {
 // Put stores an object as it is, replacing what was there. It counts as a
 // change that the field manager "kubetest" made.
 func (s *Server) Put(o *unstructured.Unstructured) {
-	_, err := s.store.update(keyOf(o), write{manager: "kubetest", operation: "Update"}, func(*unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	e, err := s.store.update(keyOf(o), write{manager: "kubetest", operation: "Update"}, func(*unstructured.Unstructured) (*unstructured.Unstructured, error) {
 		return o.DeepCopy(), nil
 	})
 	if err != nil {
 		panic(err) // the change above returns none
 	}
+	s.notify(e)
 }
 
 // Get returns the object as it is now, or nil.
@@ -244,12 +245,15 @@ func (s *Server) List(r schema.GroupVersionResource, namespace string) []unstruc
 
 // Delete removes an object, if it is there.
 func (s *Server) Delete(r schema.GroupVersionResource, namespace, name string) {
-	_, _ = s.store.update(key{r.Group, r.Resource, namespace, name}, write{}, func(old *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	e, err := s.store.update(key{r.Group, r.Resource, namespace, name}, write{}, func(old *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 		if old == nil {
 			return nil, apierrors.NewNotFound(r.GroupResource(), name)
 		}
 		return nil, nil
 	})
+	if err == nil {
+		s.notify(e)
+	}
 }
 
 // keyOf guesses the resource from the kind, as kubectl did before discovery.

@@ -1,0 +1,179 @@
+package cli_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
+
+	"github.com/canaryctl/canaryctl/internal/cli"
+	"github.com/canaryctl/canaryctl/internal/kube"
+	"github.com/canaryctl/canaryctl/internal/kube/kubetest"
+)
+
+func TestMain(m *testing.M) {
+	program := func() { os.Exit(cli.Main()) }
+	testscript.Main(m, map[string]func(){"canaryctl": program, "kubectl-canary": program})
+}
+
+// TestScript runs the command lines of testdata/script with the real main, each
+// script against an API server of its own, to which KUBECONFIG leads. $K8S is
+// the folder of the manifests that we ship.
+//
+//	cluster load FILE...           store the objects, with Pods for Deployments
+//	cluster delete RESOURCE NAME   remove one
+//	cluster get RESOURCE NAME FILE write one to a file, without what a server adds
+//	cluster requests FILE          write the requests since the last time to a file
+//	cluster forbid VERB RESOURCE   refuse, as without RBAC's leave
+//	cluster unserve GROUP          as before the CRDs are installed
+//	cluster conflict N RESOURCE    answer the next N writes with a conflict
+//	cluster cut N                  break every connection after N requests
+//	cluster heal                   take all such failures back
+//	cluster stop                   nothing answers any more
+//	waiting IMAGE REASON           Pods of the image wait for this reason
+func TestScript(t *testing.T) {
+	manifests, err := filepath.Abs("../../k8s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			c, err := newCluster(filepath.Join(env.WorkDir, "kubeconfig"))
+			if err != nil {
+				return err
+			}
+			env.Defer(c.server.Close)
+			env.Values[clusterKey{}] = c
+			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "kubeconfig"))
+			env.Setenv("K8S", manifests)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"cluster": clusterCommand,
+			"waiting": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Value(clusterKey{}).(*cluster).waiting[args[0]] = args[1]
+			},
+		},
+	})
+}
+
+type clusterKey struct{}
+
+// cluster is the API server of one script.
+type cluster struct {
+	server  *kubetest.Server
+	waiting map[string]string // reason by image
+}
+
+func newCluster(kubeconfig string) (*cluster, error) {
+	server, err := kubetest.Start()
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{server, map[string]string{}}
+	server.RunDeployments(func(image string) string { return c.waiting[image] })
+	config, err := server.Kubeconfig()
+	if err != nil {
+		return nil, err
+	}
+	return c, os.WriteFile(kubeconfig, config, 0o600)
+}
+
+func clusterCommand(ts *testscript.TestScript, _ bool, args []string) {
+	c := ts.Value(clusterKey{}).(*cluster)
+	if err := c.do(ts, args); err != nil {
+		ts.Fatalf("cluster %s: %v", strings.Join(args, " "), err)
+	}
+}
+
+func (c *cluster) do(ts *testscript.TestScript, args []string) error {
+	switch verb, args := args[0], args[1:]; verb {
+	case "load":
+		for _, file := range args {
+			if err := c.server.Load(ts.ReadFile(file)); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "delete":
+		c.server.Delete(resource(args[0]), "default", args[1])
+		return nil
+	case "get":
+		return c.get(resource(args[0]), args[1], ts.MkAbs(args[2]))
+	case "requests":
+		return c.requests(ts.MkAbs(args[0]))
+	default:
+		return c.fail(verb, args)
+	}
+}
+
+// fail makes the server misbehave.
+func (c *cluster) fail(how string, args []string) error {
+	number := func() (int, error) { return strconv.Atoi(args[0]) }
+	switch how {
+	case "forbid":
+		c.server.Forbid(args[0], args[1])
+	case "unserve":
+		c.server.Unserve(args[0])
+	case "heal":
+		c.server.Heal()
+	case "stop":
+		c.server.Close()
+	case "cut":
+		n, err := number()
+		c.server.CutAfter(n, false)
+		return err
+	case "conflict":
+		n, err := number()
+		c.server.Conflict(n, args[1], nil)
+		return err
+	default:
+		return fmt.Errorf("unknown")
+	}
+	return nil
+}
+
+func (c *cluster) get(r schema.GroupVersionResource, name, file string) error {
+	o := c.server.Get(r, "default", name)
+	if o == nil {
+		return os.WriteFile(file, []byte("not found\n"), 0o600)
+	}
+	metadata := o.Object["metadata"].(map[string]any)
+	for _, added := range []string{"managedFields", "uid", "resourceVersion", "creationTimestamp", "generation"} {
+		delete(metadata, added)
+	}
+	data, err := yaml.Marshal(o.Object)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o600)
+}
+
+func (c *cluster) requests(file string) error {
+	var b strings.Builder
+	for _, r := range c.server.Requests() {
+		fmt.Fprintln(&b, r)
+	}
+	c.server.ResetRequests()
+	return os.WriteFile(file, []byte(b.String()), 0o600)
+}
+
+func resource(name string) schema.GroupVersionResource {
+	for _, r := range []schema.GroupVersionResource{
+		kube.Deployments(), kube.Pods(), kube.Services(), kube.VirtualServices(), kube.DestinationRules(),
+	} {
+		if r.Resource == name {
+			return r
+		}
+	}
+	return schema.GroupVersionResource{Version: "v1", Resource: name}
+}
