@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// scripts lists every shell script of the project, relative to its root.
-func scripts(t *testing.T) []string {
+// shellScripts lists every shell script of the project, relative to its root.
+func shellScripts(t *testing.T) []string {
 	t.Helper()
 	found := []string{".ci/run"}
 	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
@@ -38,7 +38,7 @@ func TestShellcheck(t *testing.T) {
 	if err != nil {
 		t.Fatal("shellcheck is not on the PATH; install it: apt-get install shellcheck, brew install shellcheck")
 	}
-	cmd := exec.CommandContext(t.Context(), tool, scripts(t)...)
+	cmd := exec.CommandContext(t.Context(), tool, shellScripts(t)...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("shellcheck: %v\n%s", err, out)
@@ -47,7 +47,7 @@ func TestShellcheck(t *testing.T) {
 
 // Each script stops at its first failure and can be run by its name.
 func TestScriptsFailEarly(t *testing.T) {
-	for _, name := range scripts(t) {
+	for _, name := range shellScripts(t) {
 		text, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)

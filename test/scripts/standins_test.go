@@ -66,11 +66,11 @@ func newStage(t *testing.T, tools ...string) *stage {
 		write(t, s.path("path", tool), standin, 0o755)
 	}
 	for _, tool := range []string{"bash", "env", "dirname", "cat", "sleep"} {
-		real, err := exec.LookPath(tool)
+		found, err := exec.LookPath(tool)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(real, s.path("path", tool)); err != nil {
+		if err := os.Symlink(found, s.path("path", tool)); err != nil {
 			t.Fatal(err)
 		}
 	}
