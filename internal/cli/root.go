@@ -66,11 +66,13 @@ version that might (canary), a little at a time, and back at once.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.AddCommand(
+		NewCmdCreateCanary(f),
 		NewCmdSetTraffic(f),
 		NewCmdRollback(f),
 		NewCmdPromote(f),
 		NewCmdDeleteCanary(f),
 		NewCmdProbe(f),
+		NewCmdStatus(f),
 		NewCmdVersion(f),
 		NewCmdCompletion(f),
 	)

@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/kube"
 )
 
 // Version is a live version of an application: a Deployment.
@@ -21,8 +23,11 @@ type Version struct {
 	Version    string
 	Deployment string   // name of the Deployment
 	Images     []string // of the containers, in their order
-	Desired    int
-	Ready      int
+	// Image is the application's, where it is clear which container that is.
+	Image   string
+	Labels  map[string]string // of its Pods
+	Desired int
+	Ready   int
 	// DerivedFrom is the Deployment that canaryctl made this one from; empty
 	// for one that somebody else made.
 	DerivedFrom string
@@ -103,14 +108,20 @@ func describe(app string, obj *unstructured.Unstructured) (Version, error) {
 		Deployment:  obj.GetName(),
 		Desired:     1, // what the API server takes when nothing is said
 		Ready:       int(typed.Status.ReadyReplicas),
+		Labels:      typed.Spec.Template.Labels,
 		DerivedFrom: obj.GetAnnotations()[AnnotationDerivedFrom],
 		Object:      obj,
 	}
 	if typed.Spec.Replicas != nil {
 		v.Desired = int(*typed.Spec.Replicas)
 	}
+	var names []string
 	for _, c := range typed.Spec.Template.Spec.Containers {
-		v.Images = append(v.Images, c.Image)
+		v.Images, names = append(v.Images, c.Image), append(names, c.Name)
+	}
+	declared := typed.Spec.Template.Annotations[annotationDefaultContainer]
+	if i, err := pickContainer(names, "", declared, app); err == nil {
+		v.Image = v.Images[i]
 	}
 	return v, nil
 }
@@ -121,4 +132,26 @@ func typedDeployment(obj *unstructured.Unstructured) (*appsv1.Deployment, error)
 		return nil, fmt.Errorf("read Deployment %s/%s: %w", obj.GetNamespace(), obj.GetName(), err)
 	}
 	return &out, nil
+}
+
+// Ready reports whether a Deployment has all the Pods it asks for, ready.
+func Ready(obj *unstructured.Unstructured) bool {
+	typed, err := typedDeployment(obj)
+	return err == nil && rolledOut(typed)
+}
+
+// Restarts counts how often the containers of each version's present Pods were
+// restarted, in one request.
+func (d Deployments) Restarts(ctx context.Context, app string) (map[string]int, error) {
+	pods, err := list[corev1.Pod](ctx, d, kube.Pods(), &metav1.LabelSelector{MatchLabels: map[string]string{LabelApp: app}})
+	if err != nil {
+		return nil, err
+	}
+	restarts := map[string]int{}
+	for _, pod := range pods {
+		for _, c := range pod.Status.ContainerStatuses {
+			restarts[pod.Labels[LabelVersion]] += int(c.RestartCount)
+		}
+	}
+	return restarts, nil
 }

@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/workload"
+)
+
+type createCanary struct {
+	target
+	mutation
+	spec     workload.Spec
+	env      []string
+	replicas int
+	replace  bool
+	wait     bool
+	timeout  time.Duration
+}
+
+// NewCmdCreateCanary starts a canary beside the stable version.
+func NewCmdCreateCanary(f *Factory) *cobra.Command {
+	o := &createCanary{mutation: mutation{f: f}}
+	cmd := &cobra.Command{
+		Use:   "create-canary --image IMAGE",
+		Short: "Start a canary beside the stable version, with no traffic yet",
+		Long: `Start a canary beside the stable version, with no traffic yet.
+
+The canary is a Deployment of its own, derived from the live stable one: the same
+labels, probes, resources, volumes, service account and sidecars, with the new
+image, the label "version" and the variable APP_VERSION. ConfigMaps, Secrets and
+volume claims are shared with the stable version, not copied. An autoscaler of
+the stable version does not look after the canary.
+
+When its Pods are ready, the canary gets a subset in the DestinationRule and a
+destination with weight 0 in the VirtualService, where they are missing. A canary
+that cannot become ready is reported with its cause, stays for inspection, and
+never enters the route. The same command run again changes nothing, or completes
+what was interrupted.`,
+		Example: `  # Two Pods of v2 beside the stable version
+  canaryctl --ns default --app versioned-echo create-canary --image versioned-echo:v2 --replicas 2
+
+  # The application is found by its route; the version is named by hand
+  canaryctl create-canary --image registry.example/shop@sha256:4bc4... --version v2
+
+  # Another setting beside the image, in one of several containers
+  canaryctl create-canary --image shop:v3 --container web --set-env LOG_LEVEL=debug
+
+  # Print what would be sent, checked by the API server
+  canaryctl create-canary --image shop:v3 --dry-run=server`,
+		Annotations: exits(),
+		Args:        noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.complete(cmd); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.spec.Image, "image", "", "image of the canary (required)")
+	flags.IntVar(&o.replicas, "replicas", 0, "number of Pods (default: as many as the stable version asks for)")
+	flags.StringVar(&o.spec.Version, "version", "", "name of the version (default: the image's tag, else the number after the stable version's)")
+	flags.StringVar(&o.spec.Container, "container", "", "the application's container (default: the only one, the Pods' default container, or the one named as the application)")
+	flags.StringArrayVar(&o.env, "set-env", nil, "NAME=VALUE to set in the application's container; may be repeated")
+	flags.BoolVar(&o.replace, "replace", false, "put the canary in the place of a different one, or of one that does not become ready; never of one that gets traffic")
+	flags.BoolVar(&o.wait, "wait", true, "wait until the canary's Pods are ready")
+	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "longest wait for that")
+	o.target.addFlags(flags)
+	o.mutation.addFlags(flags)
+	return cmd
+}
+
+// complete checks the command line, with nothing sent yet.
+func (o *createCanary) complete(cmd *cobra.Command) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	if o.spec.Image == "" {
+		return hint.Wrap(usagef("create-canary needs --image"), "canaryctl create-canary --image versioned-echo:v2")
+	}
+	if cmd.Flags().Changed("replicas") {
+		if o.replicas < 1 {
+			return usagef("--replicas %d: a canary needs at least one Pod", o.replicas)
+		}
+		o.spec.Replicas = &o.replicas
+	}
+	if o.timeout <= 0 {
+		return usagef("--timeout %s: say how long to wait, or --wait=false", o.timeout)
+	}
+	for _, text := range o.env {
+		env, err := workload.ParseEnv(text)
+		if err != nil {
+			return usagef("--set-env: %w", err)
+		}
+		o.spec.Env = append(o.spec.Env, env)
+	}
+	if o.spec.Version == "" {
+		return nil
+	}
+	if err := workload.ValidateVersion(o.spec.Version); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// run works in an order that answers no request with 503, and that can be cut
+// short anywhere: the Deployment first, the route only when its Pods are ready.
+// A weight of 0 would keep requests away from a subset without Pods as well; but
+// a route that names a version which never worked is one command away from a
+// 503, while a Deployment that is in no route hurts nobody. What is written is
+// derived from the cluster each time, so a second attempt finds the first one's
+// work done and goes on from there.
+func (o *createCanary) run(ctx context.Context) error {
+	p, err := o.plan(ctx)
+	if err != nil {
+		return err
+	}
+	if err := o.deploy(ctx, p); err != nil {
+		return err
+	}
+	if err := o.ready(ctx, p); err != nil {
+		return err
+	}
+	route := p.route
+	if p.displaced != "" {
+		out := retirement{wait: o.wait, timeout: o.timeout}
+		if route, err = out.remove(ctx, &o.mutation, p.router, route, p.displaced); err != nil {
+			return err
+		}
+	}
+	after, err := p.router.Admit(ctx, route, p.spec.Version, o.write())
+	if err != nil {
+		return err
+	}
+	o.conclude(p)
+	return o.print(after)
+}
+
+func (o *createCanary) conclude(p *canaryPlan) {
+	if o.changes == 0 {
+		o.note("%s: %s is the canary already, as asked; nothing to change", p.route.Name, p.spec.Version)
+		return
+	}
+	o.note("%s: %s is the canary, with no traffic yet", p.route.Name, p.spec.Version)
+	if !o.dry() {
+		o.note("give it some: canaryctl set-traffic 90 10")
+	}
+}

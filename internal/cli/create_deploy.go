@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/workload"
+)
+
+// deploy brings the canary's Deployment about. One that is there as wanted is
+// left alone, unless it does not become ready and --replace asks for a fresh
+// start: a Pod that backs off would not notice for minutes that its image came.
+func (o *createCanary) deploy(ctx context.Context, p *canaryPlan) error {
+	name := p.want.GetName()
+	switch {
+	case p.live == nil:
+		return o.create(ctx, p)
+	case len(p.differences) == 0 && (!o.replace || workload.Ready(p.live)):
+		return nil
+	}
+	w := o.write()
+	w.Show("delete", "deployments", name, []byte(`{"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Foreground"}`))
+	if w.DryRun != traffic.DryRunClient {
+		o.note("Deployment %s: removing the one that is there", name)
+		ctx, cancel := context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+		if _, err := p.deployments.Delete(ctx, name, workload.Options{Wait: true, ServerDryRun: o.dry()}); err != nil {
+			return err
+		}
+	}
+	return o.create(ctx, p)
+}
+
+func (o *createCanary) create(ctx context.Context, p *canaryPlan) error {
+	w := o.write()
+	body, err := json.MarshalIndent(p.want, "", "  ")
+	if err != nil {
+		return fmt.Errorf("print Deployment %s: %w", p.want.GetName(), err)
+	}
+	w.Show("create", "deployments", p.want.GetName(), body)
+	if w.DryRun != traffic.DryRunClient {
+		created, err := p.deployments.Create(ctx, p.want, workload.Options{ServerDryRun: o.dry()})
+		if err != nil {
+			return err
+		}
+		p.want = created
+	}
+	o.note("Deployment %s: created from %s with image %s", p.want.GetName(), p.stable.Deployment, p.spec.Image)
+	return nil
+}
+
+// ready waits for the canary's Pods.
+func (o *createCanary) ready(ctx context.Context, p *canaryPlan) error {
+	if o.dry() || !o.wait {
+		return nil
+	}
+	progress := newScreen(o.f.Err)
+	err := p.deployments.WaitReady(ctx, p.want.GetName(), o.timeout, func(now workload.Progress) { progress.show(now.String()) })
+	if !errors.Is(err, workload.ErrNotReady) {
+		return err
+	}
+	return hint.Wrap(err, "%s. It gets no traffic and stays for inspection; once mended, the same command with --replace starts it afresh, canaryctl delete-canary --version %s removes it",
+		hint.Of(err), p.spec.Version)
+}

@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/workload"
+)
+
+// canaryPlan is what create-canary found and means to do. Making one changes
+// nothing.
+type canaryPlan struct {
+	router      traffic.Router
+	route       traffic.Route
+	deployments workload.Deployments
+	stable      workload.Version
+	spec        workload.Spec
+	want        *unstructured.Unstructured
+	live        *unstructured.Unstructured // nil: there is none yet
+	differences []string                   // between want and live
+	displaced   string                     // version that the canary takes the place of
+}
+
+// plan reads the cluster and refuses what cannot be done.
+func (o *createCanary) plan(ctx context.Context) (*canaryPlan, error) {
+	router, route, err := o.find(ctx, o.f, false)
+	if err != nil {
+		return nil, err
+	}
+	client, err := o.f.Dynamic()
+	if err != nil {
+		return nil, err
+	}
+	p := &canaryPlan{router: router, route: route, spec: o.spec}
+	p.spec.App = route.App
+	p.deployments = workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: o.f.Clock})
+	versions, err := p.deployments.Versions(ctx, route.App)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{
+		func() error { return p.pickStable(ctx, versions) },
+		p.nameVersion,
+		p.derive,
+		func() error { return p.compare(ctx, o.timeout) },
+		func() error { return p.check(o.replace) },
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.rehearse(ctx)
+}
+
+// pickStable finds the stable version's Deployment: by the name that the route
+// calls it, else, where a subset is called otherwise, by the subset's labels.
+func (p *canaryPlan) pickStable(ctx context.Context, versions []workload.Version) (err error) {
+	p.stable, err = workload.Pick(versions, p.spec.App, p.route.Stable)
+	selecting, ok := p.router.(traffic.Selecting)
+	if !ok || !errors.Is(err, workload.ErrNotFound) {
+		return err
+	}
+	selector, failed := selecting.Selector(ctx, p.route, p.route.Stable)
+	if failed != nil {
+		return failed
+	}
+	for _, v := range versions {
+		if labels.SelectorFromSet(selector).Matches(labels.Set(v.Labels)) {
+			p.stable = v
+			return nil
+		}
+	}
+	return err
+}
+
+func (p *canaryPlan) nameVersion() (err error) {
+	if p.spec.Version == "" {
+		p.spec.Version, err = workload.PickVersion(p.spec.Image, p.stable.Version, p.route.Stable, p.route.Previous())
+		if err != nil {
+			return usageError{err}
+		}
+	}
+	switch p.spec.Version {
+	case p.stable.Version, p.route.Stable:
+		return hint.Wrap(usagef("create canary %s: that is the stable version", p.spec.Version), "name another with --version")
+	case p.route.Previous():
+		return hint.Wrap(usagef("create canary %s: that version was stable before %s and is kept for a late rollback", p.spec.Version, p.route.Stable),
+			"name another with --version, or remove the old one first: canaryctl delete-canary --version %s", p.spec.Version)
+	}
+	return workload.ValidateVersion(p.spec.Version)
+}
+
+func (p *canaryPlan) derive() (err error) {
+	if p.spec.Replicas == nil && p.stable.Desired == 0 {
+		return hint.Wrap(usagef("create canary %s: the stable version %s is scaled to no Pods, so there is no number to follow", p.spec.Version, p.stable.Version),
+			"say how many with --replicas")
+	}
+	p.want, err = workload.Derive(p.stable.Object, p.spec)
+	return err
+}
+
+// compare reads the Deployment of that name, if there is one.
+func (p *canaryPlan) compare(ctx context.Context, timeout time.Duration) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	p.live, err = p.deployments.Live(ctx, p.want.GetName())
+	if err != nil || p.live == nil {
+		return err
+	}
+	if app := p.live.GetLabels()[workload.LabelApp]; app != p.spec.App {
+		return hint.Wrap(fmt.Errorf("create canary %s: Deployment %s: %w: it belongs to application %q", p.spec.Version, p.live.GetName(), workload.ErrExists, app),
+			"name another version with --version")
+	}
+	p.differences = workload.Differences(p.want, p.live, p.spec)
+	return nil
+}
+
+// check refuses to touch another canary unasked, and one with traffic at all.
+func (p *canaryPlan) check(replace bool) error {
+	if p.route.Canary != p.spec.Version && p.route.Position != nil {
+		p.displaced = p.route.Position.Canary
+	}
+	serving := p.route.Canary != "" && p.route.Weights.Canary > 0
+	switch {
+	case p.displaced != "" && !replace:
+		return hint.Wrap(fmt.Errorf("create canary %s: %s: %w: %s", p.spec.Version, p.route, traffic.ErrOtherCanary, p.displaced),
+			"--replace puts %s in its place; or finish that one first: canaryctl promote, or canaryctl delete-canary", p.spec.Version)
+	case len(p.differences) > 0 && !replace:
+		return hint.Wrap(fmt.Errorf("create canary %s: Deployment %s: %w:\n  %s", p.spec.Version, p.want.GetName(), workload.ErrExists, strings.Join(p.differences, "\n  ")),
+			"--replace starts it afresh; --version gives the new one a name of its own")
+	case serving && (p.displaced != "" || len(p.differences) > 0):
+		return hint.Wrap(fmt.Errorf("create canary %s: %w: %s gets %d%%", p.spec.Version, traffic.ErrServing, p.route.Canary, p.route.Weights.Canary),
+			"take it away first: canaryctl rollback; nothing was changed")
+	}
+	return nil
+}
+
+// rehearse has the API server check what comes last before anything is created:
+// a route that will not take the canary, or a permission that is missing, shows
+// here and not when the Pods are up.
+func (p *canaryPlan) rehearse(ctx context.Context) error {
+	if p.live != nil && len(p.differences) == 0 || p.displaced != "" {
+		return nil // nothing is created; or the route takes it only once the other is gone
+	}
+	_, err := p.router.Admit(ctx, p.route, p.spec.Version, traffic.Write{DryRun: traffic.DryRunServer})
+	return err
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/workload"
+)
+
+// The roles of a version.
+const (
+	roleStable   = "stable"
+	roleCanary   = "canary"
+	rolePrevious = "previous" // stable before the last promotion, and kept
+	roleNone     = "none"     // not in the route
+)
+
+// statusReport is what status shows; its JSON is documented in the command's help.
+type statusReport struct {
+	App       string          `json:"app"`
+	Namespace string          `json:"namespace"`
+	Route     statusRoute     `json:"route"`
+	Versions  []statusVersion `json:"versions"`
+	Metrics   statusMetrics   `json:"metrics"`
+
+	measured    time.Time
+	observation metrics.Observation
+}
+
+type statusRoute struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	Host string `json:"host"`
+}
+
+type statusVersion struct {
+	Version    string   `json:"version"`
+	Role       string   `json:"role"`
+	Deployment string   `json:"deployment,omitempty"`
+	Image      string   `json:"image,omitempty"`
+	Desired    int      `json:"desired"`
+	Ready      int      `json:"ready"`
+	Restarts   int      `json:"restarts"`
+	Weight     *int     `json:"weight,omitempty"`
+	Share      *float64 `json:"observedShare,omitempty"`
+	Requests   *float64 `json:"observedRequests,omitempty"`
+}
+
+type statusMetrics struct {
+	Source string `json:"source,omitempty"`
+	Window string `json:"window"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// gather reads the route, and then at once the Deployments, the Pods and the
+// metrics. Metrics that the last report measured a moment ago are taken from it.
+func (o *status) gather(ctx context.Context, last *statusReport) (*statusReport, error) {
+	_, route, err := o.find(ctx, o.f, false)
+	if err != nil {
+		return nil, err
+	}
+	client, err := o.f.Dynamic()
+	if err != nil {
+		return nil, err
+	}
+	deployments := workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: o.f.Clock})
+	report := &statusReport{
+		App: route.App, Namespace: route.Namespace,
+		Route: statusRoute{Kind: route.Kind, Name: route.Name, Host: route.Host},
+	}
+	var versions []workload.Version
+	var restarts map[string]int
+	var errVersions, errRestarts error
+	var wg sync.WaitGroup
+	wg.Go(func() { versions, errVersions = deployments.Versions(ctx, route.App) })
+	wg.Go(func() { restarts, errRestarts = deployments.Restarts(ctx, route.App) })
+	wg.Go(func() { o.measure(ctx, report, last) })
+	wg.Wait()
+	if err := errors.Join(errVersions, errRestarts); err != nil {
+		return nil, err
+	}
+	report.Versions = statusVersions(route, versions)
+	for i := range report.Versions {
+		v := &report.Versions[i]
+		v.Restarts = restarts[v.Version]
+		if share, ok := report.observation.Share(v.Version); ok {
+			requests := report.observation.Requests[v.Version]
+			v.Share, v.Requests = &share, &requests
+		}
+	}
+	return report, nil
+}
+
+func (o *status) measure(ctx context.Context, report, last *statusReport) {
+	now := o.f.Clock.Now()
+	if last != nil && now.Sub(last.measured) < measureEvery {
+		report.measured, report.observation, report.Metrics = last.measured, last.observation, last.Metrics
+		return
+	}
+	report.measured = now
+	report.observation = metrics.Observed(ctx, metrics.Query{
+		Namespace: report.Namespace, Service: report.Route.Host, App: report.App, Window: o.window,
+	}, o.sources...)
+	report.Metrics = statusMetrics{
+		Source: report.observation.Source, Window: o.window.String(), Reason: report.observation.Reason,
+	}
+}
+
+// statusVersions lists what the route names, stable first, Deployment or not,
+// and then the Deployments that it does not name.
+func statusVersions(route traffic.Route, live []workload.Version) []statusVersion {
+	weights := map[string]int{route.Stable: route.Weights.Stable}
+	out := []statusVersion{{Version: route.Stable, Role: roleStable}}
+	if route.Canary != "" {
+		weights[route.Canary] = route.Weights.Canary
+		out = append(out, statusVersion{Version: route.Canary, Role: roleCanary})
+	}
+	if previous := route.Previous(); previous != "" && previous != route.Canary {
+		weights[previous] = 0
+		out = append(out, statusVersion{Version: previous, Role: rolePrevious})
+	}
+	routed := len(out)
+	for _, v := range live {
+		at := -1
+		for i := range out[:routed] {
+			if out[i].Version == v.Version && out[i].Deployment == "" {
+				at = i
+			}
+		}
+		if at < 0 {
+			out = append(out, statusVersion{Version: v.Version, Role: roleNone})
+			at = len(out) - 1
+		}
+		out[at].Deployment, out[at].Desired, out[at].Ready = v.Deployment, v.Desired, v.Ready
+		out[at].Image = v.Image
+		if v.Image == "" {
+			out[at].Image = strings.Join(v.Images, ",")
+		}
+	}
+	for i := range out[:routed] {
+		weight := weights[out[i].Version]
+		out[i].Weight = &weight
+	}
+	return out
+}

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"sigs.k8s.io/yaml"
+)
+
+// render shows a report in the format that was asked for. A watch into a pipe
+// gets a line for each, so that a reader can tell them apart.
+func (o *status) render(r *statusReport, terminal bool) (string, error) {
+	switch o.output {
+	case "json":
+		if o.watch {
+			data, err := json.Marshal(r)
+			return string(data), err
+		}
+		data, err := json.MarshalIndent(r, "", "  ")
+		return string(data), err
+	case "yaml":
+		data, err := yaml.Marshal(r)
+		text := strings.TrimRight(string(data), "\n")
+		if o.watch {
+			text = "---\n" + text
+		}
+		return text, err
+	case "name":
+		return statusNames(r), nil
+	}
+	if o.watch && !terminal {
+		return statusText(r), nil
+	}
+	return statusTable{report: r, wide: o.output == "wide", bars: terminal, color: Color(o.f.Out)}.String(), nil
+}
+
+func statusNames(r *statusReport) string {
+	names := []string{"virtualservice.networking.istio.io/" + r.Route.Name}
+	for _, v := range r.Versions {
+		if v.Deployment != "" {
+			names = append(names, "deployment.apps/"+v.Deployment)
+		}
+	}
+	return strings.Join(names, "\n")
+}
+
+// statusText is a report on one line, without the figures that never stand still.
+func statusText(r *statusReport) string {
+	var parts []string
+	for _, v := range r.Versions {
+		part := fmt.Sprintf("%s %s %s, %d/%d ready", v.Version, v.Role, percent(v.Weight), v.Ready, v.Desired)
+		if v.Restarts > 0 {
+			part += fmt.Sprintf(", %d restarts", v.Restarts)
+		}
+		parts = append(parts, part)
+	}
+	return r.App + ": " + strings.Join(parts, "; ")
+}
+
+// statusTable is a report for a person.
+type statusTable struct {
+	report *statusReport
+	wide   bool
+	bars   bool
+	color  bool
+}
+
+func (t statusTable) String() string {
+	var b strings.Builder
+	r := t.report
+	fmt.Fprintf(&b, "%s in %s: %s %s, host %s\n", r.App, r.Namespace, r.Route.Kind, r.Route.Name, r.Route.Host)
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	header := []string{"VERSION", "ROLE", "IMAGE", "READY", "RESTARTS", "WEIGHT", "OBSERVED"}
+	if t.wide {
+		header = append(header, "REQUESTS", "DEPLOYMENT")
+	}
+	fmt.Fprintln(w, strings.Join(header, "\t"))
+	for _, v := range r.Versions {
+		fmt.Fprintln(w, strings.Join(t.row(v), "\t"))
+	}
+	_ = w.Flush() // to a strings.Builder, which does not fail
+	if t.wide {
+		fmt.Fprintf(&b, "observed over %s by %s", r.Metrics.Window, orDash(r.Metrics.Source+r.Metrics.Reason))
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func (t statusTable) row(v statusVersion) []string {
+	cells := []string{
+		v.Version, v.Role, orDash(v.Image), fmt.Sprintf("%d/%d", v.Ready, v.Desired), fmt.Sprint(v.Restarts),
+		percent(v.Weight), "-",
+	}
+	if v.Share != nil {
+		cells[len(cells)-1] = fmt.Sprintf("%.1f%%", 100**v.Share)
+	}
+	if t.wide {
+		requests := "-"
+		if v.Requests != nil {
+			requests = fmt.Sprintf("%.0f", *v.Requests)
+		}
+		cells = append(cells, requests, orDash(v.Deployment))
+	}
+	// The bar comes last: there, colours do not disturb the columns.
+	if t.bars && v.Weight != nil {
+		cells = append(cells, t.bar(v))
+	}
+	return cells
+}
+
+// bar draws a weight, in the colour of the role.
+func (t statusTable) bar(v statusVersion) string {
+	const cells = 20
+	filled := (*v.Weight*cells + 50) / 100
+	bar, rest := strings.Repeat("█", filled), strings.Repeat("·", cells-filled)
+	if !t.color {
+		return bar + rest
+	}
+	const green, yellow = 32, 33
+	colour := green
+	if v.Role == roleCanary {
+		colour = yellow
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m%s", colour, bar, rest)
+}
+
+func percent(weight *int) string {
+	if weight == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%d%%", *weight)
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
