@@ -84,7 +84,7 @@ the split is right, use --check.`,
 	flags.DurationVar(&o.config.Timeout, "timeout", o.config.Timeout, "longest wait for one answer")
 	flags.StringVar(&o.field, "version-field", "version", "field of a JSON answer that names the version")
 	flags.StringVar(&o.header, "version-header", "", "header of an answer that names the version, instead of a field")
-	flags.BoolVar(&o.check, "check", false, "exit 1 if the split is not as configured (exact binomial test, one false alarm in a million), 4 if nothing can be said")
+	flags.BoolVar(&o.check, "check", false, "exit 1 if the split is not as configured (exact binomial test, one false alarm in a million), 4 if the weights changed at the end")
 	flags.StringVarP(&o.output, "output", "o", "", "output format: json or yaml (default: a table)")
 	return cmd
 }

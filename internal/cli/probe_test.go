@@ -205,7 +205,7 @@ func TestProbeSaysWhatIsMissing(t *testing.T) {
 		"not the lab": {nil, func(s *stage) { s.api.Delete(kube.ConfigMaps(), "kube-public", "canary-lab") }, ExitFailed,
 			[]string{"not the lab", "hint: start the lab (canary-lab up)", "--url"}},
 		"no such route":    {[]string{"--vs", "other"}, nil, ExitFailed, []string{`VirtualService default/other`, "echo-routes"}},
-		"nothing listens":  {nil, func(s *stage) { s.router.Close() }, ExitFailed, []string{"connection refused 10 times", "hint: is anything listening there?"}},
+		"nothing listens":  {nil, func(s *stage) { s.router.Close() }, ExitFailed, []string{"connection refused (10)", "hint: is anything listening there?"}},
 		"wrong rate":       {[]string{"--rate", "0"}, nil, ExitUsage, []string{"rate 0", "5000"}},
 		"wrong format":     {[]string{"-o", "xml"}, nil, ExitUsage, []string{"-o xml"}},
 		"not a URL":        {[]string{"--url", "localhost:80"}, nil, ExitUsage, []string{`"localhost:80"`, "http://host:port/path"}},

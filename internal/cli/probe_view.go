@@ -224,7 +224,7 @@ func bar(v probe.Version) string {
 func codes(byCode map[int]int) string { return pairs(byCode, "%d:%d", " ") }
 
 // counted lists kinds with how often each came.
-func counted(byKind map[string]int) string { return pairs(byKind, "%s %d times", ", ") }
+func counted(byKind map[string]int) string { return pairs(byKind, "%s (%d)", ", ") }
 
 func pairs[K cmp.Ordered](counts map[K]int, format, separator string) string {
 	var parts []string
