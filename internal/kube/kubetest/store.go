@@ -120,6 +120,9 @@ func (s *store) update(k key, w write, change func(old *unstructured.Unstructure
 	if err != nil {
 		return Event{}, err
 	}
+	if next != nil {
+		dropEmpty(next)
+	}
 	e := Event{Type: "MODIFIED", key: k}
 	switch {
 	case next == nil:
@@ -149,6 +152,15 @@ func (s *store) update(k key, w write, change func(old *unstructured.Unstructure
 	}
 	s.commit(e)
 	return Event{Type: e.Type, Object: e.Object.DeepCopy(), key: k}, nil
+}
+
+// dropEmpty leaves out what a real server's typed metadata leaves out.
+func dropEmpty(o *unstructured.Unstructured) {
+	for _, field := range []string{"labels", "annotations"} {
+		if m, found, _ := unstructured.NestedMap(o.Object, "metadata", field); found && len(m) == 0 {
+			unstructured.RemoveNestedField(o.Object, "metadata", field)
+		}
+	}
 }
 
 func (s *store) commit(e Event) {
