@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
 
 	"github.com/canaryctl/canaryctl/internal/probe"
@@ -23,15 +21,11 @@ import (
 // probeView shows a running probe: a terminal gets a table that is redrawn in
 // place, anything else a line now and then.
 type probeView struct {
-	out    io.Writer
-	live   bool
-	drawn  int // lines of the table on the screen
+	*screen
 	phases int // that were announced
 }
 
-func newProbeView(out io.Writer) *probeView {
-	return &probeView{out: out, live: isTerminal(out) && os.Getenv("TERM") != "dumb", phases: 1}
-}
+func newProbeView(out io.Writer) *probeView { return &probeView{newScreen(out), 1} }
 
 func (v *probeView) every() time.Duration {
 	if v.live {
@@ -63,56 +57,27 @@ func (v *probeView) begin(c probe.Config, route traffic.Route) {
 }
 
 func (v *probeView) progress(r probe.Result) {
-	v.erase()
 	v.announce(r)
-	if !v.live {
-		fmt.Fprintln(v.out, progressLine(r))
+	if v.live {
+		v.show(probeTable(r, true))
 		return
 	}
-	table := probeTable(r, true)
-	for line := range strings.Lines(table) {
-		fmt.Fprintln(v.out, clip(strings.TrimRight(line, "\n"), v.width()))
-		v.drawn++
-	}
+	fmt.Fprintln(v.out, progressLine(r))
 }
 
 // end leaves the screen to the final table.
 func (v *probeView) end(r probe.Result) {
-	v.erase()
 	v.announce(r)
+	v.clear()
 }
 
 // announce tells of weights that changed, with what was counted until then.
 func (v *probeView) announce(r probe.Result) {
 	for ; v.phases < len(r.Phases); v.phases++ {
+		v.clear()
 		before, after := r.Phases[v.phases-1], r.Phases[v.phases]
 		fmt.Fprintf(v.out, "%s\nweights are now %s; counting starts anew\n", phaseLine(before), weightsText(after))
 	}
-}
-
-// erase moves the cursor up to where the table began, and clears from there.
-func (v *probeView) erase() {
-	if v.drawn > 0 {
-		fmt.Fprintf(v.out, "\x1b[%dA\x1b[J", v.drawn)
-		v.drawn = 0
-	}
-}
-
-func (v *probeView) width() int {
-	if file, ok := v.out.(*os.File); ok {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
-			return width
-		}
-	}
-	return 80
-}
-
-// clip keeps a line from wrapping, which would break redrawing.
-func clip(line string, width int) string {
-	if runes := []rune(line); len(runes) >= width {
-		return string(runes[:width-1])
-	}
-	return line
 }
 
 func progressLine(r probe.Result) string {

@@ -26,19 +26,26 @@ func (s *screen) show(text string) {
 	if text == s.last {
 		return
 	}
-	s.last = text
 	if !s.live {
+		s.last = text
 		fmt.Fprintln(s.out, text)
 		return
 	}
-	if s.lines > 0 {
-		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.lines) // up, and clear from there
-	}
-	s.lines = 0
+	s.clear()
+	s.last = text
 	for line := range strings.Lines(text) {
 		fmt.Fprintln(s.out, fit(strings.TrimRight(line, "\n"), s.width()))
 		s.lines++
 	}
+}
+
+// clear takes what was shown off the terminal again, to write something that
+// stays.
+func (s *screen) clear() {
+	if s.lines > 0 {
+		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.lines) // up, and clear from there
+	}
+	s.last, s.lines = "", 0
 }
 
 func (s *screen) width() int {
