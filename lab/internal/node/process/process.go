@@ -20,9 +20,6 @@ type Options struct {
 	StdinOnce bool
 	// Log returns where a stream is recorded. It is closed when the process ends.
 	Log func(stream string) io.WriteCloser
-	// Ended is called once the process, its group and its output have ended, and
-	// before Done is closed.
-	Ended func(Exit)
 }
 
 // Process is a container's first process. Make one with Start.
@@ -34,6 +31,7 @@ type Process struct {
 	hub     *hub
 	done    chan struct{}
 	exit    Exit
+	ended   time.Time
 }
 
 // Start runs the process until it ends or is stopped; nothing of it is left
@@ -66,8 +64,8 @@ func (p *Process) run() {
 	for _, log := range logs {
 		_ = log.Close()
 	}
+	p.ended = p.clock.Now()
 	p.hub.end()
-	p.options.Ended(p.exit)
 	close(p.done)
 }
 
@@ -89,6 +87,12 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 func (p *Process) Exit() Exit {
 	<-p.done
 	return p.exit
+}
+
+// Ended says when. It waits for Done.
+func (p *Process) Ended() time.Time {
+	<-p.done
+	return p.ended
 }
 
 // Stop asks the process group to end, and ends it after the grace. It returns

@@ -47,9 +47,6 @@ func sh(script string) Command {
 func (b *bench) start(o Options) *Process {
 	b.t.Helper()
 	o.Log = func(stream string) io.WriteCloser { return &logged{b, stream} }
-	if o.Ended == nil {
-		o.Ended = func(Exit) {}
-	}
 	p, err := Start(b.guard, clock.RealClock{}, o)
 	if err != nil {
 		b.t.Fatal(err)
