@@ -57,8 +57,8 @@ func TestConnectionsAreKept(t *testing.T) {
 
 func TestAnswersWithoutVersion(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
-		"router's own error": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no healthy upstream", 503) },
-		"redirect":           func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 503-200) },
+		"router's own error": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no healthy upstream", http.StatusServiceUnavailable) },
+		"redirect":           func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusSeeOther) },
 		"endless": func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, strings.Repeat(" ", 2*maxBody), `{"version":"v1"}`)
 		},

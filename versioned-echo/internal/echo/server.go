@@ -87,11 +87,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	case <-s.faults.crash:
 		_ = server.Close()
-		<-served
+		_ = <-served // that the server is closed
 		return ErrCrash
 	case <-ctx.Done():
-		err := s.drain(server)
-		<-served
+		err := s.drain(context.WithoutCancel(ctx), server)
+		_ = <-served
 		return err
 	}
 }
@@ -99,12 +99,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // drain ends the service without losing a request: it fails /health so that no
 // new ones are sent, goes on answering those that come meanwhile, then closes
 // the door and waits for the rest.
-func (s *Server) drain(server *http.Server) error {
+func (s *Server) drain(ctx context.Context, server *http.Server) error {
 	s.draining.Store(true)
 	s.log.Info("draining", "delay", s.cfg.DrainDelay.String(), "timeout", s.cfg.DrainTimeout.String())
 	time.Sleep(s.cfg.DrainDelay)
 
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.DrainTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		_ = server.Close()
