@@ -57,8 +57,10 @@ func TestConnectionsAreKept(t *testing.T) {
 
 func TestAnswersWithoutVersion(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
-		"router's own error": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no healthy upstream", http.StatusServiceUnavailable) },
-		"redirect":           func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusSeeOther) },
+		"router's own error": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no healthy upstream", http.StatusServiceUnavailable)
+		},
+		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusSeeOther) },
 		"endless": func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, strings.Repeat(" ", 2*maxBody), `{"version":"v1"}`)
 		},

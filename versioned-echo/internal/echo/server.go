@@ -82,18 +82,20 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	go func() { served <- server.Serve(l) }()
 	s.log.Info("listening", "address", l.Addr().String())
 
+	var ended error
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	case <-s.faults.crash:
 		_ = server.Close()
-		_ = <-served // that the server is closed
-		return ErrCrash
+		ended = ErrCrash
 	case <-ctx.Done():
-		err := s.drain(context.WithoutCancel(ctx), server)
-		_ = <-served
-		return err
+		ended = s.drain(context.WithoutCancel(ctx), server)
 	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return errors.Join(ended, err)
+	}
+	return ended
 }
 
 // drain ends the service without losing a request: it fails /health so that no
