@@ -1,5 +1,3 @@
-// Package stats is pure mathematics: intervals and tests. No clock, no I/O, no
-// state; every formula names its source.
 package stats
 
 import (
