@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/canaryctl/canaryctl/lab/internal/proc"
+	"github.com/canaryctl/canaryctl/lab/internal/stack"
 )
 
 // Config is what a control plane needs.
@@ -115,35 +116,21 @@ func (p *ControlPlane) Run(ctx context.Context) error {
 	}
 
 	// etcd outlives the API server, which would spend its last seconds looking for it.
-	storage, stopStorage := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopStorage()
-	stored := make(chan error, 1)
-	group, ctx := errgroup.WithContext(ctx)
-	go func() {
-		err := p.run(storage, p.etcd())
-		stored <- err
-	}()
-	group.Go(func() error { // an etcd that fails takes the others with it
-		select {
-		case err := <-stored:
-			stored <- nil
-			return err
-		case <-ctx.Done():
-			return nil
-		}
-	})
-	group.Go(func() error { return p.config.ServeConnect(ctx, egress) })
-	group.Go(func() error { return p.run(ctx, p.apiServer()) })
-	group.Go(func() error {
-		if err := p.awaitReady(ctx); err != nil {
-			return nil // only ctx ends the wait; why it ended is the others' to say
-		}
-		close(p.ready)
-		return p.run(ctx, p.controllerManager())
-	})
-	err = group.Wait()
-	stopStorage()
-	return errors.Join(err, <-stored)
+	return stack.Run(ctx,
+		func(ctx context.Context) error { return p.run(ctx, p.etcd()) },
+		func(ctx context.Context) error {
+			group, ctx := errgroup.WithContext(ctx)
+			group.Go(func() error { return p.config.ServeConnect(ctx, egress) })
+			group.Go(func() error { return p.run(ctx, p.apiServer()) })
+			group.Go(func() error {
+				if err := p.awaitReady(ctx); err != nil {
+					return err
+				}
+				close(p.ready)
+				return p.run(ctx, p.controllerManager())
+			})
+			return group.Wait()
+		})
 }
 
 // Ready is closed once the API server says that it is ready.

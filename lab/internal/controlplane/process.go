@@ -47,7 +47,7 @@ func (p *ControlPlane) run(ctx context.Context, c component) error {
 		return fmt.Errorf("start %s: %w", c.name, err)
 	}
 	started := time.Now()
-	p.config.Log.Debug("started", "component", c.name, "pid", cmd.Process.Pid, "args", c.args)
+	p.config.Log.Info("started", "component", c.name, "pid", cmd.Process.Pid)
 	p.mu.Lock()
 	p.processes = append(p.processes, Process{c.name, cmd.Process.Pid, c.address, started})
 	p.mu.Unlock()

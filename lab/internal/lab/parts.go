@@ -1,0 +1,85 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"github.com/canaryctl/canaryctl/lab/internal/router"
+)
+
+// nodeAddress is nominal, as the Pods' addresses are: it exists only in the lab's table.
+const nodeAddress = "10.0.0.1"
+
+// parts are what runs in the lab's own process, beside the control plane.
+type parts struct {
+	router *router.Router
+
+	prometheusAt netip.Addr    // nominal, behind Prometheus' Service
+	resources    chan struct{} // closed once the custom resources are served
+}
+
+func (l *Lab) newParts() (*parts, error) {
+	p := &parts{resources: make(chan struct{})}
+	var err error
+	if p.prometheusAt, err = l.table.Allocate(); err != nil {
+		return nil, fmt.Errorf("find an address for Prometheus: %w", err)
+	}
+	p.router, err = router.New(router.Config{
+		Kube:        l.access("router"),
+		DialContext: l.table.DialContext,
+		Log:         l.config.Log,
+		Namespace:   "default",
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.table.Map(p.prometheusAt, prometheusPort, strings.TrimPrefix(p.prometheusURL(), "http://"))
+	return p, nil
+}
+
+// access is a part's own, so that the API server can tell the parts apart.
+func (l *Lab) access(part string) *rest.Config { return l.plane.RESTConfig("canary-lab/" + part) }
+
+// run starts every part. The router waits for its resources: it looks for those that are
+// missing only once a second.
+func (p *parts) run(ctx context.Context, group *errgroup.Group) {
+	group.Go(func() error {
+		select {
+		case <-p.resources:
+			return p.router.Run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	})
+}
+
+// readiness tells, by name, when each part can be used.
+func (p *parts) readiness() map[string]<-chan struct{} {
+	return map[string]<-chan struct{}{
+		"router": p.router.Ready(),
+	}
+}
+
+func (p *parts) describe() []Component {
+	return []Component{
+		{Name: "router", State: state(p.router.Ready()), Address: strings.TrimPrefix(p.router.URL(), "http://")},
+	}
+}
+
+// publish tells the cluster where the parts are.
+func (p *parts) publish(ctx context.Context, client dynamic.Interface) error {
+	if err := publishAddresses(ctx, client, p.router.URL(), p.prometheusURL()); err != nil {
+		return err
+	}
+	return publishPrometheus(ctx, client, p.prometheusAt)
+}
+
+func (p *parts) prometheusURL() string { return p.router.URL() }
+
+func (p *parts) load(name, path string) error { return fmt.Errorf("load %s=%s: no node", name, path) }
