@@ -4,7 +4,6 @@
 package kube
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -67,11 +66,9 @@ func (c Config) connect(config *rest.Config, namespace string) (*Client, error) 
 	if c.Warnings != nil {
 		config.WarningHandler = rest.NewWarningWriter(c.Warnings, rest.WarningWriterOptions{Deduplicate: true})
 	}
-	if c.RequestTimeout > 0 {
-		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-			return &deadline{next: next, timeout: c.RequestTimeout}
-		})
-	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return &patience{next: next, timeout: c.RequestTimeout}
+	})
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the connection to %s: %w", config.Host, err)
@@ -95,40 +92,4 @@ func (c Config) overrides() *clientcmd.ConfigOverrides {
 	o.AuthInfo.Impersonate = c.As
 	o.AuthInfo.ImpersonateGroups = c.AsGroups
 	return o
-}
-
-// deadline bounds a request from its start to the end of its answer. It leaves
-// streams alone, which http.Client.Timeout would cut.
-type deadline struct {
-	next    http.RoundTripper
-	timeout time.Duration
-}
-
-func (d *deadline) RoundTrip(r *http.Request) (*http.Response, error) {
-	if q := r.URL.Query(); q.Get("watch") != "" || q.Get("follow") != "" {
-		return d.next.RoundTrip(r)
-	}
-	ctx, cancel := context.WithTimeoutCause(r.Context(), d.timeout,
-		fmt.Errorf("no answer within %s (--request-timeout)", d.timeout))
-	response, err := d.next.RoundTrip(r.WithContext(ctx))
-	if err != nil {
-		if r.Context().Err() == nil && ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		cancel()
-		return nil, err
-	}
-	response.Body = &body{response.Body, cancel}
-	return response, nil
-}
-
-// body releases the deadline once the answer has been read.
-type body struct {
-	io.ReadCloser
-	cancel context.CancelFunc
-}
-
-func (b *body) Close() error {
-	defer b.cancel()
-	return b.ReadCloser.Close()
 }
