@@ -23,6 +23,8 @@ type endpoint struct {
 	address  string // nominal ip:port
 	target   *target
 	inFlight atomic.Int64
+	// withdrawn is set once a snapshot is without the endpoint: its Pod drains.
+	withdrawn atomic.Bool
 }
 
 // balance is how a cluster chooses among its endpoints.

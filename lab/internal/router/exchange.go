@@ -108,11 +108,16 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 			return nil, errNoEndpoint
 		}
 		res, err := x.try(out, to)
-		last := try > policy.attempts
-		if last || !policy.again(res, err) || out.Context().Err() != nil || !x.rewind() {
-			if last && policy.attempts > 0 && policy.again(res, err) {
+		if !policy.again(res, err) && !x.leftBehind(to, err) || out.Context().Err() != nil {
+			return res, err
+		}
+		if try > policy.attempts {
+			if policy.attempts > 0 {
 				x.flags = "URX"
 			}
+			return res, err
+		}
+		if !x.rewind() {
 			return res, err
 		}
 		if res != nil {
@@ -124,6 +129,20 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 			return nil, context.Cause(out.Context())
 		}
 	}
+}
+
+// leftBehind says whether the request met a Pod that was just leaving: chosen
+// while it was ready, and closed on while it drained. It is as good as not
+// connected, if it can do no harm to ask twice.
+func (x *exchange) leftBehind(to *endpoint, err error) bool {
+	if err == nil || !to.withdrawn.Load() {
+		return false
+	}
+	switch x.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
 }
 
 func (x *exchange) rewind() bool { return x.body == nil || x.body.rewind() }

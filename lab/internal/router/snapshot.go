@@ -58,7 +58,12 @@ func (b *builder) snapshot(w world) *snapshot {
 	for _, host := range slices.Sorted(maps.Keys(claims)) {
 		d.addHost(host, claims[host])
 	}
-	b.endpoints = d.endpoints // those that are gone are forgotten
+	for key, e := range b.endpoints {
+		if d.endpoints[key] == nil {
+			e.withdrawn.Store(true)
+		}
+	}
+	b.endpoints = d.endpoints
 	slices.SortFunc(d.out.problems, func(a, b Problem) int { return cmp.Compare(a.String(), b.String()) })
 	slices.SortFunc(d.out.wildcards, func(a, b wildcard) int { return cmp.Compare(len(b.suffix), len(a.suffix)) })
 	slices.Sort(d.known)
