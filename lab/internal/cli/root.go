@@ -103,7 +103,7 @@ EXIT STATUS
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&c.stateDir, "state-dir", os.Getenv("CANARY_LAB_STATE_DIR"),
 		"directory of the lab's state; labs in different directories run side by side (default: $CANARY_LAB_STATE_DIR, else in the user's cache)")
-	root.AddCommand(newUp(c), newDown(c), newStatus(c), newEnv(c), newLoad(c), newLogs(c))
+	root.AddCommand(newUp(c), newDown(c), newStatus(c), newEnv(c), newLoad(c), newLogs(c), newDemo(c))
 	return root
 }
 
