@@ -73,16 +73,28 @@ func (s *Server) Heal() {
 type cut struct {
 	left   int  // requests that still pass
 	silent bool // the last of them is carried out, but its answer is lost
+	broke  chan struct{}
+}
+
+// fell tells, once, that a connection was broken. The server is locked.
+func (c *cut) fell() {
+	select {
+	case <-c.broke:
+	default:
+		close(c.broke)
+	}
 }
 
 func neverCut() cut { return cut{left: math.MaxInt} }
 
 // CutAfter lets n more requests pass and then breaks every connection. Where
-// lost is true, the nth is carried out but its answer never arrives.
-func (s *Server) CutAfter(n int, lost bool) {
+// lost is true, the nth is carried out but its answer never arrives. The channel
+// is closed when the first connection breaks: the moment to kill the client.
+func (s *Server) CutAfter(n int, lost bool) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cut = cut{left: n, silent: lost}
+	s.cut = cut{left: n, silent: lost, broke: make(chan struct{})}
+	return s.cut.broke
 }
 
 // verdict is what becomes of a request before it is looked at.
@@ -95,11 +107,15 @@ func (s *Server) admit(r Request) verdict {
 	s.mu.Lock()
 	s.requests = append(s.requests, r)
 	if s.cut.left <= 0 {
+		s.cut.fell()
 		s.mu.Unlock()
 		return verdict{drop: true}
 	}
 	s.cut.left--
 	v := verdict{dropAnswer: s.cut.silent && s.cut.left == 0}
+	if v.dropAnswer {
+		s.cut.fell()
+	}
 	faults := append([]Fault{}, s.faults...)
 	s.mu.Unlock()
 	for _, fault := range faults {
