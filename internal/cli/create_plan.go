@@ -64,21 +64,22 @@ func (o *createCanary) plan(ctx context.Context) (*canaryPlan, error) {
 // calls it, else, where a subset is called otherwise, by the subset's labels.
 func (p *canaryPlan) pickStable(ctx context.Context, versions []workload.Version) (err error) {
 	p.stable, err = workload.Pick(versions, p.spec.App, p.route.Stable)
-	selecting, ok := p.router.(traffic.Selecting)
-	if !ok || !errors.Is(err, workload.ErrNotFound) {
-		return err
-	}
-	selector, failed := selecting.Selector(ctx, p.route, p.route.Stable)
-	if failed != nil {
-		return failed
-	}
-	for _, v := range versions {
-		if labels.SelectorFromSet(selector).Matches(labels.Set(v.Labels)) {
-			p.stable = v
-			return nil
+	if selecting, ok := p.router.(traffic.Selecting); ok && errors.Is(err, workload.ErrNotFound) {
+		selector, failed := selecting.Selector(ctx, p.route, p.route.Stable)
+		if failed != nil {
+			return failed
+		}
+		for _, v := range versions {
+			if labels.SelectorFromSet(selector).Matches(labels.Set(v.Labels)) {
+				p.stable = v
+				return nil
+			}
 		}
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("find the stable version of %s, which %s calls %s: %w", p.spec.App, p.route, p.route.Stable, err)
+	}
+	return nil
 }
 
 func (p *canaryPlan) nameVersion() (err error) {
@@ -146,10 +147,13 @@ func (p *canaryPlan) check(replace bool) error {
 // rehearse has the API server check what comes last before anything is created:
 // a route that will not take the canary, or a permission that is missing, shows
 // here and not when the Pods are up.
-func (p *canaryPlan) rehearse(ctx context.Context) error {
-	if p.live != nil && len(p.differences) == 0 || p.displaced != "" {
-		return nil // nothing is created; or the route takes it only once the other is gone
+func (p *canaryPlan) rehearse(ctx context.Context) (err error) {
+	w := traffic.Write{DryRun: traffic.DryRunServer}
+	switch {
+	case p.displaced != "": // the route takes the new one only once the old one is gone
+		_, err = p.router.Dismiss(ctx, p.route, p.displaced, w)
+	case p.live == nil || len(p.differences) > 0:
+		_, err = p.router.Admit(ctx, p.route, p.spec.Version, w)
 	}
-	_, err := p.router.Admit(ctx, p.route, p.spec.Version, traffic.Write{DryRun: traffic.DryRunServer})
 	return err
 }

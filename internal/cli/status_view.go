@@ -76,15 +76,21 @@ func (t statusTable) String() string {
 	if t.wide {
 		header = append(header, "REQUESTS", "DEPLOYMENT")
 	}
+	if t.bars {
+		header = append(header, "") // the bars need no name, but their place
+	}
 	fmt.Fprintln(w, strings.Join(header, "\t"))
 	for _, v := range r.Versions {
 		fmt.Fprintln(w, strings.Join(t.row(v), "\t"))
 	}
 	_ = w.Flush() // to a strings.Builder, which does not fail
-	if t.wide {
-		fmt.Fprintf(&b, "observed over %s by %s", r.Metrics.Window, orDash(r.Metrics.Source+r.Metrics.Reason))
+	switch {
+	case t.wide && r.Metrics.Reason != "":
+		fmt.Fprintf(&b, "no observed share: %s", r.Metrics.Reason)
+	case t.wide:
+		fmt.Fprintf(&b, "observed over %s by %s", r.Metrics.Window, r.Metrics.Source)
 	}
-	return strings.TrimRight(b.String(), "\n")
+	return trimLines(b.String())
 }
 
 func (t statusTable) row(v statusVersion) []string {
@@ -103,7 +109,7 @@ func (t statusTable) row(v statusVersion) []string {
 		cells = append(cells, requests, orDash(v.Deployment))
 	}
 	// The bar comes last: there, colours do not disturb the columns.
-	if t.bars && v.Weight != nil {
+	if t.bars {
 		cells = append(cells, t.bar(v))
 	}
 	return cells
@@ -111,6 +117,9 @@ func (t statusTable) row(v statusVersion) []string {
 
 // bar draws a weight, in the colour of the role.
 func (t statusTable) bar(v statusVersion) string {
+	if v.Weight == nil {
+		return ""
+	}
 	const cells = 20
 	filled := (*v.Weight*cells + 50) / 100
 	bar, rest := strings.Repeat("█", filled), strings.Repeat("·", cells-filled)
@@ -137,4 +146,13 @@ func orDash(text string) string {
 		return "-"
 	}
 	return text
+}
+
+// trimLines takes away what the columns leave behind the last cells.
+func trimLines(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
 }

@@ -52,7 +52,7 @@ type waiter struct {
 	report      func(Progress)
 
 	last    Progress
-	misses  int // failed looks in a row
+	missing time.Time // since when looks fail; zero while they do not
 	problem *diagnosis.Problem
 	since   time.Time // when the problem was first seen
 }
@@ -62,7 +62,7 @@ func (w *waiter) look(ctx context.Context) (ready bool, err error) {
 	if err != nil {
 		return false, w.miss(err)
 	}
-	w.misses = 0
+	w.missing = time.Time{}
 	w.last = progress(s)
 	w.report(w.last)
 	if rolledOut(s.Deployment) {
@@ -78,13 +78,16 @@ func (w *waiter) look(ctx context.Context) (ready bool, err error) {
 	return false, nil
 }
 
-// miss forgives a few failures in a row, unless they are sure to last: an API
+// miss forgives failures for a while, unless they are sure to last: an API
 // server that restarts is no reason to abandon a release.
 func (w *waiter) miss(err error) error {
-	const forgiven = 5
-	w.misses++
+	const forgiven = 10 * time.Second
+	now := w.deployments.clock.Now()
+	if w.missing.IsZero() {
+		w.missing = now
+	}
 	lasting := errors.Is(err, ErrNotFound) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || errors.Is(err, context.Canceled)
-	if lasting || w.misses > forgiven {
+	if lasting || now.Sub(w.missing) >= forgiven {
 		return err
 	}
 	return nil

@@ -63,34 +63,32 @@ func TestAProblemMustLast(t *testing.T) {
 	}
 }
 
-func TestAFewFailedLooksAreForgiven(t *testing.T) {
+func TestFailedLooksAreForgivenForAWhile(t *testing.T) {
 	reason := "ContainerCreating"
 	s := kubetest.New(t)
-	w, _ := looking(t, s, &reason)
-	down := errors.New("etcd is electing a leader")
+	w, clock := looking(t, s, &reason)
 	failing := true
 	s.Fail(func(r kubetest.Request) error {
 		if failing && r.Verb == "get" {
-			return down
+			return errors.New("etcd is electing a leader")
 		}
 		return nil
 	})
-	for range 5 {
-		if _, err := w.look(t.Context()); err != nil {
-			t.Fatalf("a failure that may pass: %v", err)
+	for _, step := range []struct {
+		after           time.Duration
+		failing, gaveUp bool
+	}{
+		{0, true, false},
+		{9 * time.Second, true, false},
+		{time.Second / 2, false, false}, // it answers again: the next failure is a first one
+		{time.Second, true, false},
+		{9 * time.Second, true, false},
+		{time.Second, true, true},
+	} {
+		clock.Step(step.after)
+		failing = step.failing
+		if _, err := w.look(t.Context()); (err != nil) != step.gaveUp {
+			t.Fatalf("at %s: error %v, want one: %t", clock.Now().Sub(time.Unix(0, 0)), err, step.gaveUp)
 		}
-	}
-	failing = false
-	if _, err := w.look(t.Context()); err != nil || w.misses != 0 {
-		t.Fatalf("a look that succeeds: %v, %d misses", err, w.misses)
-	}
-	failing = true
-	for range 5 {
-		if _, err := w.look(t.Context()); err != nil {
-			t.Fatalf("a failure that may pass: %v", err)
-		}
-	}
-	if _, err := w.look(t.Context()); err == nil {
-		t.Error("the sixth failure in a row was forgiven")
 	}
 }
