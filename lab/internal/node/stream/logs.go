@@ -33,7 +33,7 @@ func (s *Server) logs(rw http.ResponseWriter, r *http.Request, pod *worker.Worke
 	case errors.Is(err, worker.ErrNoContainer):
 		http.Error(rw, err.Error(), http.StatusNotFound)
 	case errors.Is(err, logs.ErrNone):
-		http.Error(rw, strings.TrimSuffix(err.Error(), ": "+logs.ErrNone.Error()), http.StatusBadRequest)
+		http.Error(rw, err.Error(), http.StatusBadRequest)
 	default:
 		http.Error(rw, err.Error(), http.StatusInternalServerError)
 	}

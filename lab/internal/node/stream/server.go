@@ -8,6 +8,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -65,6 +67,8 @@ func (s *Server) Run(ctx context.Context) error {
 	server := &http.Server{
 		Handler: s.handler(), TLSConfig: s.tls, Protocols: &protocols,
 		ReadHeaderTimeout: headerTimeout, ConnState: s.track,
+		// A client that breaks off or has no certificate is its own affair.
+		ErrorLog: log.New(io.Discard, "", 0),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, conn)
@@ -97,13 +101,12 @@ func (s *Server) track(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// release closes a connection that a stream has finished with; others may be
-// used for another request.
+// release forgets a connection that a stream has finished with, and closed;
+// others may be used for another request.
 func (s *Server) release(conn net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns[conn] == http.StateHijacked {
-		_ = conn.Close()
 		delete(s.conns, conn)
 	}
 }

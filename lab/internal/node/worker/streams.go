@@ -71,13 +71,22 @@ func (w *Worker) ReadLog(ctx context.Context, container string, previous bool, o
 	}
 	switch pod := w.name(); {
 	case previous:
-		return fmt.Errorf("previous terminated container %q in pod %q not found: %w", container, pod, err)
+		return noLog(fmt.Sprintf("previous terminated container %q in pod %q not found", container, pod))
 	case status.State.Waiting != nil:
-		return fmt.Errorf("container %q in pod %q is waiting to start: %s: %w", container, pod, status.State.Waiting.Reason, err)
+		return noLog(fmt.Sprintf("container %q in pod %q is waiting to start: %s", container, pod, status.State.Waiting.Reason))
 	default:
-		return fmt.Errorf("container %q in pod %q is not available: %w", container, pod, err)
+		return noLog(fmt.Sprintf("the log of container %q in pod %q is not available", container, pod))
 	}
 }
+
+// noLog says why there is no log, in words that "kubectl logs" can show as they
+// are.
+type noLog string
+
+func (n noLog) Error() string { return string(n) }
+
+// Unwrap makes it a logs.ErrNone.
+func (noLog) Unwrap() error { return logs.ErrNone }
 
 // shown returns what the API says of a container. One of whom it says nothing
 // yet is waiting.
