@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -25,11 +23,6 @@ var manifests embed.FS
 const (
 	fieldManager = "canary-lab"
 
-	// What kube-prometheus-stack calls its Prometheus when it is installed as "kps".
-	prometheusNamespace = "monitoring"
-	prometheusService   = "kps-kube-prometheus-stack-prometheus"
-	prometheusPort      = 9090
-
 	// DiscoveryNamespace and DiscoveryName are where clients look the lab's addresses up.
 	DiscoveryNamespace = "kube-public"
 	DiscoveryName      = "canary-lab"
@@ -38,7 +31,7 @@ const (
 // bootstrap puts what the lab has from the start into the API server. It may be repeated.
 func bootstrap(ctx context.Context, client dynamic.Interface) error {
 	// Namespaces first, since others live in them.
-	for _, name := range []string{"namespaces", "injection", "discovery"} {
+	for _, name := range []string{"namespaces", "injection", "discovery", "prometheus"} {
 		objects, err := readManifest(name)
 		if err != nil {
 			return err
@@ -80,45 +73,23 @@ func publishAddresses(ctx context.Context, client dynamic.Interface, router, pro
 	})
 }
 
-// publishPrometheus puts an address behind Prometheus' Service, so that the API server's proxy
-// reaches it as it does in a cluster.
-func publishPrometheus(ctx context.Context, client dynamic.Interface, address netip.Addr) error {
-	name, port, yes := "http-web", int32(prometheusPort), true
-	return applyTyped(ctx, client, &discoveryv1.EndpointSlice{
-		TypeMeta: metav1.TypeMeta{APIVersion: "discovery.k8s.io/v1", Kind: "EndpointSlice"},
-		ObjectMeta: metav1.ObjectMeta{
-			Name: prometheusService, Namespace: prometheusNamespace,
-			Labels: map[string]string{
-				discoveryv1.LabelServiceName: prometheusService,
-				discoveryv1.LabelManagedBy:   fieldManager,
-			},
-		},
-		AddressType: discoveryv1.AddressTypeIPv4,
-		Endpoints: []discoveryv1.Endpoint{{
-			Addresses:  []string{address.String()},
-			Conditions: discoveryv1.EndpointConditions{Ready: &yes},
-		}},
-		Ports: []discoveryv1.EndpointPort{{Name: &name, Port: &port}},
-	})
-}
-
-func applyTyped(ctx context.Context, client dynamic.Interface, object runtime.Object) error {
+func applyTyped(ctx context.Context, client dynamic.Interface, object runtime.Object, subresources ...string) error {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
 		return fmt.Errorf("convert %T: %w", object, err)
 	}
-	return apply(ctx, client, &unstructured.Unstructured{Object: content})
+	return apply(ctx, client, &unstructured.Unstructured{Object: content}, subresources...)
 }
 
-// apply creates or updates an object by server-side apply. The resource's name is
-// guessed from the kind, which is right for every kind the lab has.
-func apply(ctx context.Context, client dynamic.Interface, object *unstructured.Unstructured) error {
+// apply creates or updates an object by server-side apply, or with "status" its status. The
+// resource's name is guessed from the kind, which is right for every kind the lab has.
+func apply(ctx context.Context, client dynamic.Interface, object *unstructured.Unstructured, subresources ...string) error {
 	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
 	var target dynamic.ResourceInterface = client.Resource(resource)
 	if namespace := object.GetNamespace(); namespace != "" {
 		target = client.Resource(resource).Namespace(namespace)
 	}
-	_, err := target.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+	_, err := target.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true}, subresources...)
 	if err != nil {
 		return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/lab/internal/controlplane"
 	"github.com/canaryctl/canaryctl/lab/internal/crds"
+	"github.com/canaryctl/canaryctl/lab/internal/node"
 	"github.com/canaryctl/canaryctl/lab/internal/podnet"
 	"github.com/canaryctl/canaryctl/lab/internal/proc"
 	"github.com/canaryctl/canaryctl/lab/internal/stack"
@@ -142,7 +143,7 @@ func (l *Lab) prepare() (err error) {
 		Guard:        l.guard,
 		ServeConnect: l.table.ServeConnect,
 		Port:         l.config.Dir.lastPort(),
-		NodeAddress:  net.ParseIP(nodeAddress),
+		NodeAddress:  net.ParseIP(node.Address),
 		Log:          l.config.Log,
 	})
 	if err != nil {

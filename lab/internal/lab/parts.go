@@ -3,29 +3,34 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
+	"github.com/canaryctl/canaryctl/lab/internal/node"
+	"github.com/canaryctl/canaryctl/lab/internal/node/image"
 	"github.com/canaryctl/canaryctl/lab/internal/router"
 )
-
-// nodeAddress is nominal, as the Pods' addresses are: it exists only in the lab's table.
-const nodeAddress = "10.0.0.1"
 
 // parts are what runs in the lab's own process, beside the control plane.
 type parts struct {
 	router *router.Router
+	node   *node.Agent
 
+	since        time.Time
 	prometheusAt netip.Addr    // nominal, behind Prometheus' Service
 	resources    chan struct{} // closed once the custom resources are served
 }
 
 func (l *Lab) newParts() (*parts, error) {
-	p := &parts{resources: make(chan struct{})}
+	p := &parts{since: l.started, resources: make(chan struct{})}
 	var err error
 	if p.prometheusAt, err = l.table.Allocate(); err != nil {
 		return nil, fmt.Errorf("find an address for Prometheus: %w", err)
@@ -33,14 +38,43 @@ func (l *Lab) newParts() (*parts, error) {
 	p.router, err = router.New(router.Config{
 		Kube:        l.access("router"),
 		DialContext: l.table.DialContext,
-		Log:         l.config.Log,
+		Log:         l.config.Log.With("part", "router"),
 		Namespace:   "default",
 	})
 	if err != nil {
 		return nil, err
 	}
+	if p.node, err = l.newNode(p.router.URL()); err != nil {
+		return nil, err
+	}
 	l.table.Map(p.prometheusAt, prometheusPort, strings.TrimPrefix(p.prometheusURL(), "http://"))
 	return p, nil
+}
+
+func (l *Lab) newNode(proxy string) (*node.Agent, error) {
+	tls, err := l.plane.NodeTLS()
+	if err != nil {
+		return nil, err
+	}
+	paths, err := l.config.Dir.images(l.executable, l.config.Images)
+	if err != nil {
+		return nil, err
+	}
+	images := make(map[string]image.Image, len(paths))
+	for name, path := range paths {
+		images[name] = image.Executable(path)
+	}
+	return node.New(node.Config{
+		REST:     l.access("node"),
+		Net:      l.table,
+		Starter:  l.guard,
+		Dir:      l.config.Dir.path("node"),
+		TLS:      tls,
+		Images:   images,
+		ProxyURL: proxy,
+		ToolDir:  filepath.Dir(l.executable),
+		Log:      l.config.Log.With("part", "node"),
+	})
 }
 
 // access is a part's own, so that the API server can tell the parts apart.
@@ -49,6 +83,7 @@ func (l *Lab) access(part string) *rest.Config { return l.plane.RESTConfig("cana
 // run starts every part. The router waits for its resources: it looks for those that are
 // missing only once a second.
 func (p *parts) run(ctx context.Context, group *errgroup.Group) {
+	group.Go(func() error { return p.node.Run(ctx) })
 	group.Go(func() error {
 		select {
 		case <-p.resources:
@@ -62,12 +97,14 @@ func (p *parts) run(ctx context.Context, group *errgroup.Group) {
 // readiness tells, by name, when each part can be used.
 func (p *parts) readiness() map[string]<-chan struct{} {
 	return map[string]<-chan struct{}{
+		"node":   p.node.Ready(),
 		"router": p.router.Ready(),
 	}
 }
 
 func (p *parts) describe() []Component {
 	return []Component{
+		{Name: "node", State: state(p.node.Ready()), Address: net.JoinHostPort(node.Address, strconv.Itoa(node.KubeletPort)) + " (nominal)"},
 		{Name: "router", State: state(p.router.Ready()), Address: strings.TrimPrefix(p.router.URL(), "http://")},
 	}
 }
@@ -77,9 +114,9 @@ func (p *parts) publish(ctx context.Context, client dynamic.Interface) error {
 	if err := publishAddresses(ctx, client, p.router.URL(), p.prometheusURL()); err != nil {
 		return err
 	}
-	return publishPrometheus(ctx, client, p.prometheusAt)
+	return publishPrometheus(ctx, client, p.prometheusAt, p.since)
 }
 
 func (p *parts) prometheusURL() string { return p.router.URL() }
 
-func (p *parts) load(name, path string) error { return fmt.Errorf("load %s=%s: no node", name, path) }
+func (p *parts) load(name, path string) error { return p.node.Load(name, path) }
