@@ -16,20 +16,23 @@ import (
 
 // TestMain shares one lab among the tests; each test that changes something
 // works in a namespace of its own, save the guide, which uses `default`.
-func TestMain(m *testing.M) {
+func TestMain(m *testing.M) { os.Exit(inLab(m)) }
+
+func inLab(m *testing.M) (code int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
 	if lab, err = labtest.Up(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
-	code := m.Run()
-	if err := lab.Down(context.WithoutCancel(ctx)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	defer func() {
+		if err := lab.Down(context.WithoutCancel(ctx)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}()
+	return m.Run()
 }
 
 // lab is set once, before any test runs.
