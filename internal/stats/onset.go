@@ -59,7 +59,7 @@ func (o *Onset) Update(s Scrape) error {
 	for j := range o.logM {
 		o.logM[j] = logAdd(o.logM[j], logGamma) + l[j]
 	}
-	o.raise(o.LogE())
+	o.peak.raise(o.LogE())
 	return nil
 }
 

@@ -1,0 +1,117 @@
+package stats
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+)
+
+// Ledger keeps what every scrape added, in the order of time. The evidence does
+// not need it; the confidence sequence of the ratio does, and so does whoever
+// wants to replay a release with other settings. The zero value is empty.
+type Ledger struct {
+	scrapes []Scrape
+	total   Counts
+}
+
+// Append adds a scrape at the end. It keeps a copy, with the time in whole
+// milliseconds. An error wraps ErrCounts, ErrDispersion or ErrClock, and leaves
+// the ledger as it was: append here before updating evidence, and no scrape is
+// ever counted twice.
+func (l *Ledger) Append(s Scrape) error {
+	s.At = time.UnixMilli(s.At.UnixMilli()).UTC()
+	s.Strata = slices.Clone(s.Strata)
+	if err := l.append(s); err != nil {
+		return fmt.Errorf("append the scrape of %s to the ledger: %w", s.At.Format(time.RFC3339Nano), err)
+	}
+	return nil
+}
+
+func (l *Ledger) append(s Scrape) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	if n := len(l.scrapes); n > 0 && !s.At.After(l.scrapes[n-1].At) {
+		return fmt.Errorf("%w: the last scrape was at %s", ErrClock, l.scrapes[n-1].At.Format(time.RFC3339Nano))
+	}
+	total := l.total
+	for i, c := range s.Strata {
+		if slices.ContainsFunc(s.Strata[:i], func(other Counts) bool { return other.Stratum == c.Stratum }) {
+			return fmt.Errorf("%w: stratum %q is there twice", ErrCounts, c.Stratum)
+		}
+		total = total.plus(c)
+		if err := total.Validate(); err != nil { // sums of two valid counts do not wrap
+			return fmt.Errorf("sum of all scrapes: %w", err)
+		}
+	}
+	l.scrapes, l.total = append(l.scrapes, s), total
+	return nil
+}
+
+func (c Counts) plus(other Counts) Counts {
+	c.StableTotal += other.StableTotal
+	c.StableBad += other.StableBad
+	c.CanaryTotal += other.CanaryTotal
+	c.CanaryBad += other.CanaryBad
+	return c
+}
+
+// Len is the number of scrapes.
+func (l *Ledger) Len() int { return len(l.scrapes) }
+
+// All yields the scrapes in the order of time. They are the ledger's own: read,
+// do not write.
+func (l *Ledger) All() iter.Seq[Scrape] { return slices.Values(l.scrapes) }
+
+// Total is the sum over all scrapes and strata.
+func (l *Ledger) Total() Counts { return l.total }
+
+// Strata are the names of the strata, sorted.
+func (l *Ledger) Strata() []string {
+	var names []string
+	for _, s := range l.scrapes {
+		for _, c := range s.Strata {
+			if i, found := slices.BinarySearch(names, c.Stratum); !found {
+				names = slices.Insert(names, i, c.Stratum)
+			}
+		}
+	}
+	return names
+}
+
+// Only is the ledger of one stratum: what it says by itself.
+func (l *Ledger) Only(stratum string) *Ledger {
+	only := new(Ledger)
+	for _, s := range l.scrapes {
+		i := slices.IndexFunc(s.Strata, func(c Counts) bool { return c.Stratum == stratum })
+		if i < 0 {
+			continue
+		}
+		s.Strata = s.Strata[i : i+1 : i+1]
+		only.scrapes, only.total = append(only.scrapes, s), only.total.plus(s.Strata[0])
+	}
+	return only
+}
+
+// Merge makes one ledger of two, such as those of two routes, or of before and
+// after a restart. Strata counted at the same moment become one scrape, with the
+// larger dispersion; the same stratum at the same moment in both is an error
+// that wraps ErrCounts.
+func Merge(a, b *Ledger) (*Ledger, error) {
+	all := slices.Concat(a.scrapes, b.scrapes)
+	slices.SortStableFunc(all, func(x, y Scrape) int { return x.At.Compare(y.At) })
+	merged := new(Ledger)
+	for i := 0; i < len(all); i++ {
+		s := all[i]
+		if i+1 < len(all) && all[i+1].At.Equal(s.At) { // at most two at once: each ledger has one
+			i++
+			s.Dispersion = max(s.Dispersion, all[i].Dispersion)
+			s.Strata = slices.Concat(s.Strata, all[i].Strata)
+		}
+		if err := merged.append(s); err != nil {
+			return nil, fmt.Errorf("merge the ledgers at %s: %w", s.At.Format(time.RFC3339Nano), err)
+		}
+	}
+	return merged, nil
+}
