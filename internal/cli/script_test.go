@@ -23,13 +23,15 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the command lines of testdata/script with the real main, each
-// script against an API server of its own, to which KUBECONFIG leads. $K8S is
-// the folder of the manifests that we ship.
+// script against an API server of its own, to which KUBECONFIG leads, and with
+// the rights of the Roles that we ship and no others. $K8S is the folder of the
+// manifests.
 //
 //	cluster load FILE...           store the objects, with Pods for Deployments
 //	cluster delete RESOURCE NAME   remove one
 //	cluster get RESOURCE NAME FILE write one to a file, without what a server adds
 //	cluster requests FILE          write the requests since the last time to a file
+//	cluster admin                  allow everything
 //	cluster forbid VERB RESOURCE   refuse, as without RBAC's leave
 //	cluster unserve GROUP          as before the CRDs are installed
 //	cluster conflict N RESOURCE    answer the next N writes with a conflict
@@ -52,6 +54,9 @@ func TestScript(t *testing.T) {
 				return err
 			}
 			env.Defer(c.server.Close)
+			if err := c.allow(manifests); err != nil {
+				return err
+			}
 			env.Values[clusterKey{}] = c
 			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "kubeconfig"))
 			env.Setenv("K8S", manifests)
@@ -88,6 +93,19 @@ func newCluster(kubeconfig string) (*cluster, error) {
 	return c, os.WriteFile(kubeconfig, config, 0o600)
 }
 
+// allow gives clients the rights of the Roles under k8s/rbac.
+func (c *cluster) allow(manifests string) error {
+	var roles []string
+	for _, file := range []string{"role.yaml", "optional/lab.yaml", "optional/prometheus.yaml"} {
+		data, err := os.ReadFile(filepath.Join(manifests, "rbac", file))
+		if err != nil {
+			return err
+		}
+		roles = append(roles, string(data))
+	}
+	return c.server.Allow(roles...)
+}
+
 func clusterCommand(ts *testscript.TestScript, _ bool, args []string) {
 	c := ts.Value(clusterKey{}).(*cluster)
 	if err := c.do(ts, args); err != nil {
@@ -120,6 +138,8 @@ func (c *cluster) do(ts *testscript.TestScript, args []string) error {
 func (c *cluster) fail(how string, args []string) error {
 	number := func() (int, error) { return strconv.Atoi(args[0]) }
 	switch how {
+	case "admin":
+		return c.server.Allow()
 	case "forbid":
 		c.server.Forbid(args[0], args[1])
 	case "unserve":

@@ -32,8 +32,7 @@ func (s *Server) Forbid(verb, resource string) {
 		if verb != r.Verb || resource != "" && resource != r.Resource {
 			return nil
 		}
-		return apierrors.NewForbidden(r.key().groupResource(), r.Name, fmt.Errorf(
-			"User %q cannot %s resource %q in API group %q in the namespace %q", "test", r.Verb, r.Resource, r.Group, r.Namespace))
+		return forbidden(r)
 	})
 }
 
@@ -116,7 +115,7 @@ func (s *Server) admit(r Request) verdict {
 	if v.dropAnswer {
 		s.cut.fell()
 	}
-	faults := append([]Fault{}, s.faults...)
+	faults := append([]Fault{s.authorize(s.rules)}, s.faults...)
 	s.mu.Unlock()
 	for _, fault := range faults {
 		switch err := fault(r).(type) {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -30,6 +31,7 @@ type Server struct {
 	requests []Request
 	faults   []Fault
 	cut      cut
+	rules    []rbacv1.PolicyRule // nil allows everything
 	hooks    []func(Event)
 }
 
