@@ -3,6 +3,7 @@ package crds
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -10,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
@@ -38,20 +40,19 @@ func Install(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("install the custom resource definitions: %w", err)
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for _, definition := range all {
-		group.Go(func() error {
-			digest, exists := installed[definition.Name]
-			if !exists || digest != definition.Digest {
-				if err := put(ctx, client, definition, exists); err != nil {
-					return err
-				}
-			}
-			return awaitServed(ctx, client, definition)
-		})
+		digest, exists := installed[definition.Name]
+		if exists && digest == definition.Digest {
+			continue
+		}
+		group.Go(func() error { return put(inner, client, definition, exists) })
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return awaitServed(ctx, config, all)
 }
 
 // digests returns those of the definitions that the API server has, by name.
@@ -88,27 +89,43 @@ func put(ctx context.Context, client *rest.RESTClient, d Definition, exists bool
 	return nil
 }
 
-func awaitServed(ctx context.Context, client *rest.RESTClient, d Definition) error {
+// awaitServed returns once discovery names every resource. It is the last to know: the API server
+// answers for a resource before kubectl, which asks discovery, can find it.
+func awaitServed(ctx context.Context, config *rest.Config, all []Definition) error {
+	client, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return fmt.Errorf("wait for the custom resources: %w", err)
+	}
 	tick := time.NewTicker(servedPoll)
 	defer tick.Stop()
-	for _, version := range d.Versions {
-		for {
-			err := client.Get().AbsPath("/apis", d.Group, version, d.Plural).Param("limit", "1").Do(ctx).Error()
-			if err == nil {
-				break
-			}
-			// Not found: not served yet. Anything but that, a busy server aside, will not pass.
-			if !apierrors.IsNotFound(err) && !apierrors.IsServiceUnavailable(err) && !apierrors.IsTooManyRequests(err) {
-				return fmt.Errorf("wait for %s/%s of %s: %w", d.Plural, version, d.Name, err)
-			}
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("wait for %s/%s to be served: %w", d.Name, version, ctx.Err())
-			case <-tick.C:
+	for {
+		_, served, _, err := client.GroupsAndMaybeResourcesWithContext(ctx)
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("wait for the custom resources: %w", err)
+		}
+		missing := absent(all, served)
+		if missing == "" && err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s to be served: %w", missing, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// absent names the first resource that discovery does not have, or "".
+func absent(all []Definition, served map[schema.GroupVersion]*metav1.APIResourceList) string {
+	for _, definition := range all {
+		for _, version := range definition.Versions {
+			list := served[schema.GroupVersion{Group: definition.Group, Version: version}]
+			if list == nil || !slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == definition.Plural }) {
+				return definition.Name + "/" + version
 			}
 		}
 	}
-	return nil
+	return ""
 }
 
 func rawConfig(config *rest.Config) *rest.Config {

@@ -74,5 +74,5 @@ func (l *Lab) load(name, path string) error {
 	if err := l.parts.load(name, path); err != nil {
 		return err
 	}
-	return l.config.Dir.rememberImage(name, path)
+	return l.config.Dir.rememberImages(map[string]string{name: path})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,8 +14,9 @@ import (
 // echoImage is the demo service. Its program lies beside the lab's, as `make build` puts it.
 const echoImage = "versioned-echo"
 
-// images are those known from the start: the demo service, those loaded in earlier runs, and
-// those given now, each outdoing the one before.
+// images are those known from the start: the demo service, those given in earlier runs, and
+// those given now, each outdoing the one before. What is given now is remembered, since the Pods
+// that need it are there again in the next run.
 func (d Dir) images(executable string, given map[string]string) (map[string]string, error) {
 	images := map[string]string{}
 	beside := filepath.Join(filepath.Dir(executable), echoImage)
@@ -25,25 +27,24 @@ func (d Dir) images(executable string, given map[string]string) (map[string]stri
 			return nil, fmt.Errorf("find %s: %w", echoImage, err)
 		}
 	}
-	loaded, err := d.loadedImages()
+	if err := d.rememberImages(given); err != nil {
+		return nil, err
+	}
+	remembered, err := d.rememberedImages()
 	if err != nil {
 		return nil, err
 	}
-	for _, more := range []map[string]string{loaded, given} {
-		for name, path := range more {
-			images[name] = path
-		}
-	}
+	maps.Copy(images, remembered)
 	return images, nil
 }
 
-func (d Dir) loadedImages() (map[string]string, error) {
+func (d Dir) rememberedImages() (map[string]string, error) {
 	text, err := os.ReadFile(d.imagesFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[string]string{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the loaded images: %w", err)
+		return nil, fmt.Errorf("read the remembered images: %w", err)
 	}
 	images := map[string]string{}
 	if err := json.Unmarshal(text, &images); err != nil {
@@ -52,12 +53,15 @@ func (d Dir) loadedImages() (map[string]string, error) {
 	return images, nil
 }
 
-// rememberImage has later runs know the image too.
-func (d Dir) rememberImage(name, path string) error {
-	images, err := d.loadedImages()
+// rememberImages has later runs know these images too.
+func (d Dir) rememberImages(more map[string]string) error {
+	if len(more) == 0 {
+		return nil
+	}
+	images, err := d.rememberedImages()
 	if err != nil {
 		return err
 	}
-	images[name] = path
+	maps.Copy(images, more)
 	return writeJSON(d.imagesFile(), images)
 }
