@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
-	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -58,11 +58,17 @@ func (o *createCanary) ready(ctx context.Context, p *canaryPlan) error {
 	if o.dry() || !o.wait {
 		return nil
 	}
-	progress := newScreen(o.f.Err)
-	err := p.deployments.WaitReady(ctx, p.want.GetName(), o.timeout, func(now workload.Progress) { progress.show(now.String()) })
-	if !errors.Is(err, workload.ErrNotReady) {
-		return err
+	progress, start := newScreen(o.f.Err), o.f.Clock.Now()
+	err := p.deployments.WaitReady(ctx, p.want.GetName(), o.timeout, func(now workload.Progress) {
+		text := now.String()
+		if progress.live && now.Ready < now.Desired { // a person likes to see that time passes
+			text += fmt.Sprintf(", %s", o.f.Clock.Since(start).Round(time.Second))
+		}
+		progress.show(text)
+	})
+	if errors.Is(err, workload.ErrNotReady) {
+		o.note("%s gets no traffic and stays for inspection; once mended, the same command with --replace starts it afresh, canaryctl delete-canary --version %s removes it",
+			p.want.GetName(), p.spec.Version)
 	}
-	return hint.Wrap(err, "%s. It gets no traffic and stays for inspection; once mended, the same command with --replace starts it afresh, canaryctl delete-canary --version %s removes it",
-		hint.Of(err), p.spec.Version)
+	return err
 }

@@ -66,7 +66,7 @@ document; a terminal is redrawn in place.`,
 		},
 	}
 	flags := cmd.Flags()
-	o.target.addFlags(flags)
+	o.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "", "output format: wide, json, yaml or name (default: a table)")
 	flags.BoolVarP(&o.watch, "watch", "w", false, "go on showing changes until interrupted")
 	flags.DurationVar(&o.window, "window", metrics.DefaultWindow, "how far back the observed share looks")

@@ -32,7 +32,7 @@ func parseImage(ref string) (image, error) {
 	case img.repository == "":
 		return image{}, fmt.Errorf("image %q: the name is empty", ref)
 	case pinned && !strings.Contains(digest, ":"):
-		return image{}, fmt.Errorf("image %q: the digest must look like sha256:...", ref)
+		return image{}, fmt.Errorf("image %q: the digest must look like sha256:<hex>", ref)
 	}
 	return img, nil
 }

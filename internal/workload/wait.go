@@ -133,12 +133,15 @@ func progress(s diagnosis.Snapshot) Progress {
 	return p
 }
 
-// doing is one word, the cluster's own, for what a Pod is at.
+// doing is what a Pod is at, in the cluster's own word where it has one.
 func doing(pod *corev1.Pod) string {
 	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if w := status.State.Waiting; w != nil && w.Reason != "PodInitializing" {
 			return w.Reason
 		}
+	}
+	if pod.Status.Phase == corev1.PodRunning {
+		return "running, not ready yet"
 	}
 	return cmp.Or(pod.Status.Reason, string(pod.Status.Phase))
 }
