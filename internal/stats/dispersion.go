@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -44,8 +45,10 @@ const (
 // Update adds the counts of all stable Pods of one scrape. Entries of one Pod
 // add up. On an error, which wraps ErrCounts, nothing has changed.
 func (d *Dispersion) Update(pods []PodCounts) error {
+	var sum PodCounts // valid as a whole, a block of scrapes cannot overflow
 	for _, p := range pods {
-		if err := validateArm("stable", p.Bad, p.Total); err != nil {
+		sum.Total, sum.Bad = sum.Total+p.Total, sum.Bad+p.Bad
+		if err := cmp.Or(validateArm("stable", p.Bad, p.Total), validateArm("stable", sum.Bad, sum.Total)); err != nil {
 			return fmt.Errorf("estimate the dispersion: Pod %s: %w", p.Pod, err)
 		}
 	}

@@ -42,7 +42,7 @@ func (r *reader) block(size uint64) block {
 	b.scrapes = int(scrapes)
 	for range r.length() {
 		p := PodCounts{Pod: r.string(), Total: r.uint(), Bad: r.uint()}
-		if n := len(b.pods); n > 0 && p.Pod <= b.pods[n-1].Pod || p.Bad > p.Total {
+		if n := len(b.pods); n > 0 && p.Pod <= b.pods[n-1].Pod || p.Bad > p.Total || p.Total > longBlock*maxCount {
 			r.fail("Pod %q is out of order, or had %d of %d bad", p.Pod, p.Bad, p.Total)
 		}
 		if r.err != nil {

@@ -1,9 +1,6 @@
 package stats
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // The state of a process holds its settings too, so that what is decoded goes on
 // exactly where the encoded one stood, whatever the configuration says by then.
@@ -144,7 +141,7 @@ func (m *mixture) read(r *reader) {
 	for j := range m.logM {
 		m.logM[j] = r.float()
 	}
-	if m.peak < 0 || math.Signbit(float64(m.peak)) {
+	if m.peak < 0 {
 		r.fail("peak evidence %v is below 0", float64(m.peak))
 	}
 }
