@@ -36,10 +36,16 @@ func (r *Router) Dismiss(ctx context.Context, route traffic.Route, version strin
 // version.
 func unserved(rules []rule, route traffic.Route, version string) (patch, error) {
 	for _, r := range rules {
-		if l, ok := r.to(route.Host, route.Namespace, version); ok && l.weight > 0 {
-			return nil, hint.Wrap(fmt.Errorf("%s: %w: %s gives %s weight %d", route, traffic.ErrServing, r, version, l.weight),
-				"move it to the stable version first: canaryctl rollback; a rule that names %s alone needs kubectl edit virtualservice %s -n %s", version, route.Name, route.Namespace)
+		l, ok := r.to(route.Host, route.Namespace, version)
+		switch {
+		case !ok || l.weight == 0:
+			continue
+		case len(r.legs) == 1:
+			return nil, hint.Wrap(fmt.Errorf("%s: %w: %s sends it all that it matches", route, traffic.ErrServing, r),
+				"let that rule name %s: kubectl edit virtualservice %s -n %s", route.Stable, route.Name, route.Namespace)
 		}
+		return nil, hint.Wrap(fmt.Errorf("%s: %w: %s gives %s weight %d", route, traffic.ErrServing, r, version, l.weight),
+			"give that to %s first: canaryctl set-traffic 100 0", route.Stable)
 	}
 	return nil, nil
 }

@@ -43,13 +43,14 @@ func (r *Router) named(ctx context.Context, q traffic.Query) (traffic.Route, err
 	return view(vs, host, q.App)
 }
 
-// hostIn is the host of the VirtualService that the query means.
+// hostIn is the host of the VirtualService that the query means, as the object
+// spells it.
 func hostIn(vs *unstructured.Unstructured, q traffic.Query) (string, error) {
 	t := virtualService(vs.GetNamespace(), vs.GetName())
 	versioned, all := hostsOf(rulesOf(vs), t.namespace)
 	if q.Host != "" {
-		if slices.ContainsFunc(all, func(h string) bool { return sameHost(h, q.Host, t.namespace) }) {
-			return q.Host, nil
+		if i := slices.IndexFunc(all, func(h string) bool { return sameHost(h, q.Host, t.namespace) }); i >= 0 {
+			return all[i], nil
 		}
 		return "", hint.Wrap(fmt.Errorf("%s: %w to host %q: it routes to %s", t, traffic.ErrNoRoute, q.Host, listed(all)),
 			"name one of these with --host, or another VirtualService with --vs")
