@@ -5,7 +5,6 @@ package environ
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -119,13 +118,13 @@ func (b *builder) from(ctx context.Context, from corev1.EnvFromSource) error {
 	case from.ConfigMapRef != nil:
 		m, err := b.objects.ConfigMap(ctx, b.Pod.Namespace, from.ConfigMapRef.Name)
 		if err != nil {
-			return missing(err, from.ConfigMapRef.Optional)
+			return missing(err, from.ConfigMapRef.Optional, "configmap", from.ConfigMapRef.Name)
 		}
 		data = m.Data
 	case from.SecretRef != nil:
 		s, err := b.objects.Secret(ctx, b.Pod.Namespace, from.SecretRef.Name)
 		if err != nil {
-			return missing(err, from.SecretRef.Optional)
+			return missing(err, from.SecretRef.Optional, "secret", from.SecretRef.Name)
 		}
 		for key, value := range s.Data {
 			data[key] = string(value)
@@ -157,7 +156,7 @@ func (b *builder) value(ctx context.Context, v corev1.EnvVar) (value string, set
 		err = errors.New("its source is not one that the lab knows")
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("%w: variable %s: %w", ErrConfig, v.Name, err)
+		return "", false, configErrorf("variable %s: %v", v.Name, err)
 	}
 	return value, true, nil
 }
@@ -165,7 +164,7 @@ func (b *builder) value(ctx context.Context, v corev1.EnvVar) (value string, set
 func (b *builder) configMapKey(ctx context.Context, ref *corev1.ConfigMapKeySelector) (string, bool, error) {
 	m, err := b.objects.ConfigMap(ctx, b.Pod.Namespace, ref.Name)
 	if err != nil {
-		return "", false, missing(err, ref.Optional)
+		return "", false, missing(err, ref.Optional, "configmap", ref.Name)
 	}
 	value, ok := m.Data[ref.Key]
 	return value, ok, noKey(ok, ref.Optional, ref.Key, "ConfigMap", b.Pod.Namespace, ref.Name)
@@ -174,7 +173,7 @@ func (b *builder) configMapKey(ctx context.Context, ref *corev1.ConfigMapKeySele
 func (b *builder) secretKey(ctx context.Context, ref *corev1.SecretKeySelector) (string, bool, error) {
 	s, err := b.objects.Secret(ctx, b.Pod.Namespace, ref.Name)
 	if err != nil {
-		return "", false, missing(err, ref.Optional)
+		return "", false, missing(err, ref.Optional, "secret", ref.Name)
 	}
 	value, ok := s.Data[ref.Key]
 	return string(value), ok, noKey(ok, ref.Optional, ref.Key, "Secret", b.Pod.Namespace, ref.Name)

@@ -174,12 +174,12 @@ func TestBuildSaysWhatIsMissing(t *testing.T) {
 		want string
 		spec corev1.Container
 	}{
-		{`configmaps "gone" not found`, from(corev1.EnvVarSource{ConfigMapKeyRef: keyOf("gone", "k", false)})},
-		{`secrets "gone" not found`, from(corev1.EnvVarSource{SecretKeyRef: secretKey("gone", "k")})},
+		{`configmap "gone" not found`, from(corev1.EnvVarSource{ConfigMapKeyRef: keyOf("gone", "k", false)})},
+		{`secret "gone" not found`, from(corev1.EnvVarSource{SecretKeyRef: secretKey("gone", "k")})},
 		{"couldn't find key k in ConfigMap shop/settings", from(corev1.EnvVarSource{ConfigMapKeyRef: keyOf("settings", "k", false)})},
 		{"couldn't find key k in Secret shop/keys", from(corev1.EnvVarSource{SecretKeyRef: secretKey("keys", "k")})},
 		{`fieldPath "spec.magic"`, corev1.Container{Env: []corev1.EnvVar{field("X", "spec.magic")}}},
-		{`configmaps "gone" not found`, corev1.Container{EnvFrom: []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "gone"}}}}}},
+		{`configmap "gone" not found`, corev1.Container{EnvFrom: []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "gone"}}}}}},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			_, err := build(t, tt.spec, nil)

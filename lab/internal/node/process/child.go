@@ -79,7 +79,7 @@ func start(starter Starter, c Command) (*child, error) {
 	}
 	if err != nil {
 		ch.close()
-		return nil, fmt.Errorf("%w: exec %q: %w", ErrCannotRun, c.Argv[0], err)
+		return nil, fmt.Errorf("%w %q: %w", ErrCannotRun, c.Argv[0], err)
 	}
 	return ch, nil
 }

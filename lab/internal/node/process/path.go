@@ -24,7 +24,7 @@ func lookPath(c Command) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%w: exec: %q: executable file not found in $PATH", ErrCannotRun, name)
+	return "", fmt.Errorf("%w %q: executable file not found in $PATH", ErrCannotRun, name)
 }
 
 func variable(env []string, name string) string {

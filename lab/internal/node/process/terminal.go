@@ -58,7 +58,11 @@ func (t *terminal) Close() error {
 	return err
 }
 
+// resize ignores a client that has no terminal and so no size of one.
 func (t *terminal) resize(size Size) error {
+	if size.Width == 0 || size.Height == 0 {
+		return nil
+	}
 	raw, err := t.file.SyscallConn()
 	if err != nil {
 		return err

@@ -34,7 +34,6 @@ type Pods interface {
 // Server serves on loopback. Make one with Listen.
 type Server struct {
 	listener net.Listener
-	tls      *tls.Config
 	pods     Pods
 
 	mu    sync.Mutex
@@ -53,7 +52,10 @@ func Listen(config *tls.Config, pods Pods) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for the kubelet's API: %w", err)
 	}
-	return &Server{listener: l, tls: config.Clone(), pods: pods, conns: make(map[net.Conn]http.ConnState)}, nil
+	// SPDY takes over a connection, which HTTP/2 has no way of.
+	config = config.Clone()
+	config.NextProtos = []string{"http/1.1"}
+	return &Server{listener: tls.NewListener(l, config), pods: pods, conns: make(map[net.Conn]http.ConnState)}, nil
 }
 
 // Addr is where the server listens.
@@ -61,21 +63,15 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // Run serves until ctx ends, and then ends every stream.
 func (s *Server) Run(ctx context.Context) error {
-	// SPDY takes over a connection, which HTTP/2 has no way of.
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
 	server := &http.Server{
-		Handler: s.handler(), TLSConfig: s.tls, Protocols: &protocols,
-		ReadHeaderTimeout: headerTimeout, ConnState: s.track,
+		Handler: s.handler(), ReadHeaderTimeout: headerTimeout, ConnState: s.track,
 		// A client that breaks off or has no certificate is its own affair.
-		ErrorLog: log.New(io.Discard, "", 0),
+		ErrorLog:    log.New(io.Discard, "", 0),
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, conn)
-		},
+		ConnContext: watch,
 	}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close(); s.closeConns() })
-	err := server.ServeTLS(s.listener, "", "")
+	err := server.Serve(watchedListener{s.listener})
 	if stop() {
 		_ = server.Close()
 		s.closeConns()
@@ -110,9 +106,6 @@ func (s *Server) release(conn net.Conn) {
 		delete(s.conns, conn)
 	}
 }
-
-// connKey finds the connection of a request in its context.
-type connKey struct{}
 
 // closeConns ends what the HTTP server has let go of.
 func (s *Server) closeConns() {

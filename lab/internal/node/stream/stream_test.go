@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -181,7 +182,7 @@ func TestExec(t *testing.T) {
 		{name: "both outputs", command: []string{"sh", "-c", "echo out; echo err >&2"}, out: "out\n", errs: "err\n"},
 		{name: "input", command: []string{"cat"}, stdin: "typed\n", out: "typed\n"},
 		{name: "exit code", command: []string{"sh", "-c", "exit 7"}, code: 7},
-		{name: "terminal", command: []string{"sh", "-c", "test -t 0 && echo terminal"}, stdin: " ", tty: true, out: " terminal\r\n"},
+		{name: "terminal", command: []string{"sh", "-c", "test -t 0 && echo terminal"}, stdin: "\n", tty: true, out: "terminal\r\n"},
 		{name: "the container's environment", command: []string{"sh", "-c", "echo $POD_NAME"}, out: "web\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -203,8 +204,9 @@ func TestExec(t *testing.T) {
 			}
 			got := out.String()
 			if tt.tty {
-				got = strings.ReplaceAll(got, "\x04", "")
-				got = strings.ReplaceAll(got, "^D\b\b", "")
+				// What was typed is echoed, before the answer or after it.
+				got = strings.TrimSuffix(strings.TrimPrefix(got, "\r\n"), "\r\n\r\n")
+				got = strings.TrimSuffix(got, "\r\n") + "\r\n"
 			}
 			if got != tt.out || errs.String() != tt.errs {
 				t.Errorf("output %q and %q, want %q and %q", got, errs.String(), tt.out, tt.errs)
@@ -262,6 +264,34 @@ func TestAttachIsRunInteractively(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestASessionEndsWithItsClient(t *testing.T) {
+	k := startKubelet(t, func(*corev1.Container) {}, "exec sleep 1000")
+	pid := &firstLine{said: make(chan string, 1)}
+	ctx, hangUp := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- k.run(ctx, "exec", []string{"sh", "-c", "echo $$; exec sleep 1000"}, remotecommand.StreamOptions{Stdout: pid})
+	}()
+	n, err := strconv.Atoi(strings.TrimSpace(<-pid.said))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangUp()
+	<-done
+	eventually(t, "the command of a client that has gone is gone too", func() bool { return !proc.GroupAlive(n) })
+}
+
+// firstLine passes on what it is first told.
+type firstLine struct{ said chan string }
+
+func (f *firstLine) Write(p []byte) (int, error) {
+	select {
+	case f.said <- string(p):
+	default:
+	}
+	return len(p), nil
 }
 
 func TestPortForward(t *testing.T) {
