@@ -255,7 +255,7 @@ func (l *Lab) record(ready bool) error {
 		Lab:        self,
 		Kubernetes: l.plane.URL(),
 		Router:     l.parts.router.URL(),
-		Prometheus: l.parts.prometheusURL(),
+		Prometheus: l.parts.prometheus.URL(),
 		Started:    l.started,
 		Ready:      ready,
 	}

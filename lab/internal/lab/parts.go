@@ -16,13 +16,15 @@ import (
 
 	"github.com/canaryctl/canaryctl/lab/internal/node"
 	"github.com/canaryctl/canaryctl/lab/internal/node/image"
+	"github.com/canaryctl/canaryctl/lab/internal/prometheus"
 	"github.com/canaryctl/canaryctl/lab/internal/router"
 )
 
 // parts are what runs in the lab's own process, beside the control plane.
 type parts struct {
-	router *router.Router
-	node   *node.Agent
+	router     *router.Router
+	node       *node.Agent
+	prometheus *prometheus.Prometheus
 
 	since        time.Time
 	prometheusAt netip.Addr    // nominal, behind Prometheus' Service
@@ -47,7 +49,16 @@ func (l *Lab) newParts() (*parts, error) {
 	if p.node, err = l.newNode(p.router.URL()); err != nil {
 		return nil, err
 	}
-	l.table.Map(p.prometheusAt, prometheusPort, strings.TrimPrefix(p.prometheusURL(), "http://"))
+	p.prometheus, err = prometheus.New(prometheus.Config{
+		Kube:        l.access("prometheus"),
+		DialContext: l.table.DialContext,
+		Log:         l.config.Log.With("part", "prometheus"),
+		Extra:       []prometheus.Extra{{Job: "canary-lab-router", Handler: p.router.Metrics()}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.table.Map(p.prometheusAt, prometheusPort, strings.TrimPrefix(p.prometheus.URL(), "http://"))
 	return p, nil
 }
 
@@ -80,25 +91,28 @@ func (l *Lab) newNode(proxy string) (*node.Agent, error) {
 // access is a part's own, so that the API server can tell the parts apart.
 func (l *Lab) access(part string) *rest.Config { return l.plane.RESTConfig("canary-lab/" + part) }
 
-// run starts every part. The router waits for its resources: it looks for those that are
-// missing only once a second.
+// run starts every part. Router and Prometheus wait for the custom resources: they look for those
+// that are missing only once a second.
 func (p *parts) run(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { return p.node.Run(ctx) })
-	group.Go(func() error {
-		select {
-		case <-p.resources:
-			return p.router.Run(ctx)
-		case <-ctx.Done():
-			return nil
-		}
-	})
+	for _, run := range []func(context.Context) error{p.router.Run, p.prometheus.Run} {
+		group.Go(func() error {
+			select {
+			case <-p.resources:
+				return run(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		})
+	}
 }
 
 // readiness tells, by name, when each part can be used.
 func (p *parts) readiness() map[string]<-chan struct{} {
 	return map[string]<-chan struct{}{
-		"node":   p.node.Ready(),
-		"router": p.router.Ready(),
+		"node":       p.node.Ready(),
+		"router":     p.router.Ready(),
+		"prometheus": p.prometheus.Ready(),
 	}
 }
 
@@ -106,17 +120,16 @@ func (p *parts) describe() []Component {
 	return []Component{
 		{Name: "node", State: state(p.node.Ready()), Address: net.JoinHostPort(node.Address, strconv.Itoa(node.KubeletPort)) + " (nominal)"},
 		{Name: "router", State: state(p.router.Ready()), Address: strings.TrimPrefix(p.router.URL(), "http://")},
+		{Name: "prometheus", State: state(p.prometheus.Ready()), Address: strings.TrimPrefix(p.prometheus.URL(), "http://")},
 	}
 }
 
 // publish tells the cluster where the parts are.
 func (p *parts) publish(ctx context.Context, client dynamic.Interface) error {
-	if err := publishAddresses(ctx, client, p.router.URL(), p.prometheusURL()); err != nil {
+	if err := publishAddresses(ctx, client, p.router.URL(), p.prometheus.URL()); err != nil {
 		return err
 	}
 	return publishPrometheus(ctx, client, p.prometheusAt, p.since)
 }
-
-func (p *parts) prometheusURL() string { return p.router.URL() }
 
 func (p *parts) load(name, path string) error { return p.node.Load(name, path) }
