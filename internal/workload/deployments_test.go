@@ -57,7 +57,6 @@ kind: Deployment
 metadata:
   name: shop-v2
   labels: {app: shop}
-  annotations: {canaryctl.io/derived-from: shop-v1}
 spec:
   template:
     metadata: {labels: {app: shop, version: v2}}
@@ -79,8 +78,8 @@ metadata: {name: other-v1, labels: {app: other, version: v1}}
 		versions[i].Object, versions[i].Labels = nil, nil
 	}
 	want := []Version{
-		{App: "shop", Version: "v1", Deployment: "shop-v1", Images: []string{"shop:v1"}, Image: "shop:v1", Desired: 2, Ready: 2},
-		{App: "shop", Version: "v2", Deployment: "shop-v2", Images: []string{"shop:v2", "proxy:1"}, Image: "shop:v2", Desired: 1, DerivedFrom: "shop-v1"},
+		{Version: "v1", Deployment: "shop-v1", Images: []string{"shop:v1"}, Image: "shop:v1", Desired: 2, Ready: 2},
+		{Version: "v2", Deployment: "shop-v2", Images: []string{"shop:v2", "proxy:1"}, Image: "shop:v2", Desired: 1},
 	}
 	if diff := cmp.Diff(want, versions); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -19,7 +19,6 @@ import (
 
 // Version is a live version of an application: a Deployment.
 type Version struct {
-	App        string
 	Version    string
 	Deployment string   // name of the Deployment
 	Images     []string // of the containers, in their order
@@ -28,9 +27,6 @@ type Version struct {
 	Labels  map[string]string // of its Pods
 	Desired int
 	Ready   int
-	// DerivedFrom is the Deployment that canaryctl made this one from; empty
-	// for one that somebody else made.
-	DerivedFrom string
 	// Object is the Deployment itself, with every field that it has.
 	Object *unstructured.Unstructured
 }
@@ -103,14 +99,12 @@ func describe(app string, obj *unstructured.Unstructured) (Version, error) {
 		return Version{}, err
 	}
 	v := Version{
-		App:         app,
-		Version:     versionOf(obj),
-		Deployment:  obj.GetName(),
-		Desired:     1, // what the API server takes when nothing is said
-		Ready:       int(typed.Status.ReadyReplicas),
-		Labels:      typed.Spec.Template.Labels,
-		DerivedFrom: obj.GetAnnotations()[AnnotationDerivedFrom],
-		Object:      obj,
+		Version:    versionOf(obj),
+		Deployment: obj.GetName(),
+		Desired:    1, // what the API server takes when nothing is said
+		Ready:      int(typed.Status.ReadyReplicas),
+		Labels:     typed.Spec.Template.Labels,
+		Object:     obj,
 	}
 	if typed.Spec.Replicas != nil {
 		v.Desired = int(*typed.Spec.Replicas)

@@ -14,8 +14,8 @@ const (
 	LabelVersion = "version"
 	// EnvVersion is how a process learns which version it is.
 	EnvVersion = "APP_VERSION"
-	// AnnotationDerivedFrom names the Deployment that a canary was made from.
-	// It marks what canaryctl created, and so what it may take away again.
+	// AnnotationDerivedFrom names the Deployment that a canary was made from, for
+	// whoever wonders where it came from.
 	AnnotationDerivedFrom = "canaryctl.io/derived-from"
 )
 
