@@ -47,9 +47,6 @@ func (t *target) scrape(ctx context.Context, store *store, client *http.Client) 
 	if err == nil {
 		samples, err = t.ingest(store, body, contentType, at)
 	}
-	if err != nil {
-		t.round++ // what was read of a broken answer does not count
-	}
 	t.stale(at)
 	t.last, t.took, t.err, t.scraped = start, time.Since(start), err, true
 	up := 1.0
@@ -79,7 +76,14 @@ func (t *target) report(store *store, at int64, up float64, samples int) {
 	}
 }
 
-// ingest parses an exposition and appends its samples.
+// pending is a sample of an answer that is not known to be whole yet.
+type pending struct {
+	to *cached
+	at sample
+}
+
+// ingest parses an exposition and appends its samples: all of them, or none of
+// an answer that breaks off.
 func (t *target) ingest(store *store, body []byte, contentType string, at int64) (int, error) {
 	parser, err := textparse.New(body, contentType, labels.NewSymbolTable(), textparse.ParserOptions{
 		KeepClassicOnClassicAndNativeHistograms: true,
@@ -89,31 +93,41 @@ func (t *target) ingest(store *store, body []byte, contentType string, at int64)
 	if parser == nil {
 		return 0, fmt.Errorf("parse the answer: %w", err)
 	}
-	samples := 0
+	batch := make([]pending, 0, len(t.cache))
 	for {
 		entry, err := parser.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return samples, nil
-		case err != nil:
-			return samples, fmt.Errorf("parse the answer: %w", err)
+		if errors.Is(err, io.EOF) {
+			break
 		}
+		if err != nil {
+			return 0, fmt.Errorf("parse the answer: %w", err)
+		}
+		var next pending
 		switch entry {
 		case textparse.EntrySeries:
 			name, own, v := parser.Series()
-			samples++
-			err = t.store(store, parser, name, sample{t: timestamp(own, at), v: v})
+			next.at = sample{t: timestamp(own, at), v: v}
+			next.to, err = t.find(store, parser, string(name))
 		case textparse.EntryHistogram:
 			name, own, h, floats := parser.Histogram()
-			samples++
-			err = t.store(store, parser, name, sample{t: timestamp(own, at), h: h, floats: floats})
+			next.at = sample{t: timestamp(own, at), h: h, floats: floats}
+			next.to, err = t.find(store, parser, string(name)+"\xff") // may have the name of a classic series
 		case textparse.EntryType, textparse.EntryHelp, textparse.EntryUnit:
 			t.describe(parser, entry)
+			continue
+		default:
+			continue
 		}
 		if err != nil {
-			return samples, err
+			return 0, err
 		}
+		batch = append(batch, next)
 	}
+	for _, p := range batch {
+		p.to.round = t.round
+		p.to.series.append(p.at)
+	}
+	return len(batch), nil
 }
 
 func timestamp(own *int64, at int64) int64 {
@@ -123,26 +137,20 @@ func timestamp(own *int64, at int64) int64 {
 	return at
 }
 
-// store appends a sample to the series that the target writes as name.
-func (t *target) store(store *store, parser textparse.Parser, name []byte, at sample) error {
-	key := string(name)
-	if at.h != nil || at.floats != nil {
-		key += "\xff" // a native histogram may have the name of a classic one's series
-	}
+// find returns where the samples go of the series that the target writes as key.
+func (t *target) find(store *store, parser textparse.Parser, key string) (*cached, error) {
 	known := t.cache[key]
 	if known == nil || known.series.dropped() {
 		var exposed labels.Labels
 		parser.Labels(&exposed)
 		found, err := store.series(mergeLabels(exposed, t.labels, t.honor))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		known = &cached{series: found}
 		t.cache[key] = known
 	}
-	known.round = t.round
-	known.series.append(at)
-	return nil
+	return known, nil
 }
 
 // mergeLabels adds the target's labels to those of a series. Where both have a
