@@ -92,8 +92,8 @@ func (p Plan) drift() float64 {
 // few is 15% up to ten errors and fades out up to twenty. A step instead would
 // say that a larger regression takes longer to find than a smaller one.
 func few(errors float64) float64 {
-	beyond := min(1, max(0, errors/fewErrors-1))
-	return fewPrice - (fewPrice-1)*beyond
+	rest := min(1, max(0, 2-errors/fewErrors))
+	return 1 + (fewPrice-1)*rest
 }
 
 // Detectable is the smallest error rate of the canary that is found with the
