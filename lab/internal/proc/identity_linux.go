@@ -20,7 +20,9 @@ func startTime(pid int) (string, error) {
 	if len(fields) < 20 {
 		return "", fmt.Errorf("read /proc/%d/stat: %d fields", pid, len(fields))
 	}
-	if fields[0] == "Z" || fields[0] == "X" {
+	// The first thread of a killed process is a zombie while the others still close
+	// its files and ports; they are counted in field 20.
+	if threads := fields[17]; fields[0] == "X" || fields[0] == "Z" && (threads == "0" || threads == "1") {
 		return "", os.ErrProcessDone
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
