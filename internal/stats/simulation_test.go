@@ -47,8 +47,9 @@ func TestFalseRollbacksStayBelowAlpha(t *testing.T) {
 	const releases, alpha = 1500, 0.01
 	src := rand.NewPCG(1, 1)
 	var alarms int
+	same := release{0.01, 0.01, 0.1, 15}
 	for range releases {
-		if _, alarm := release{0.01, 0.01, 0.1, 15}.run(240, src); alarm {
+		if _, alarm := same.run(240, src); alarm {
 			alarms++
 		}
 	}
