@@ -83,7 +83,7 @@ func (s *stage) badCanary(ctx context.Context) error {
 	if !clearlyWorse("v2", "v3")(seen) {
 		return fmt.Errorf("demo: v3 fails one request in five, and after %s the numbers do not show it: %+v", time.Since(shown).Round(time.Second), seen)
 	}
-	s.say("The intervals no longer touch, after %.1f s.", time.Since(shown).Seconds())
+	s.say("The two intervals are far apart after %.1f s: no accident.", time.Since(shown).Seconds())
 	if err := s.run(ctx, "canaryctl rollback "+route); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (s *stage) badCanary(ctx context.Context) error {
 func (s *stage) closing() error {
 	s.title("What it cost", "")
 	all := s.traffic.Counts().Sum()
-	s.say("%d requests were sent; %d were hurt, all of them by v3 before the rollback.", all.Requests, s.hurt)
+	s.say("Of %d requests, %d were hurt: by v3, before the rollback.", all.Requests, s.hurt)
 	if all.Errors != s.hurt {
 		return fmt.Errorf("demo: %d requests failed, and v3 answered for %d of them", all.Errors, s.hurt)
 	}
@@ -123,12 +123,13 @@ func (s *stage) setTraffic(ctx context.Context, stable, canary int) error {
 	return nil
 }
 
-// clearlyWorse holds once the 95% intervals of the two error shares are apart.
-// It is what an eye does with a dashboard, and no more than that.
+// clearlyWorse holds once the canary failed ten times and the 95% intervals of
+// the two error shares are apart. It is what an eye does with a dashboard, and
+// no more than that.
 func clearlyWorse(stable, canary string) func(Counts) bool {
 	return func(seen Counts) bool {
 		s, c := seen[stable], seen[canary]
-		if s.Requests == 0 || c.Requests == 0 {
+		if s.Requests == 0 || c.Errors < 10 {
 			return false
 		}
 		return stats.Wilson(c.Errors, c.Requests, 0.95).Low > stats.Wilson(s.Errors, s.Requests, 0.95).High

@@ -149,6 +149,10 @@ func (s *stage) startTraffic(ctx context.Context) error {
 func (s *stage) watch(ctx context.Context, canary string, atMost time.Duration, enough func(Counts) bool) (Counts, error) {
 	// The weights just changed: begin with the next half second, so that a
 	// request which was under way before counts for no step.
+	select {
+	case <-s.frames: // ended before the change
+	default:
+	}
 	if err := s.nextFrame(ctx); err != nil {
 		return nil, err
 	}
