@@ -49,6 +49,8 @@ type kind interface {
 
 // New returns an empty Set.
 func New(kube *rest.Config, log *slog.Logger) (*Set, error) {
+	kube = rest.CopyConfig(kube)
+	kube.QPS = -1 // client-go's default of 5/s would hold the first lists back for seconds
 	client, err := dynamic.NewForConfig(kube)
 	if err != nil {
 		return nil, fmt.Errorf("make a client for %s: %w", kube.Host, err)
