@@ -22,7 +22,7 @@ func (p *ControlPlane) apiServer() component {
 		name:    apiServerName,
 		address: p.address(),
 		grace:   2 * time.Second,
-		env:     []string{"GOGC=50", "GOMEMLIMIT=256MiB"},
+		env:     []string{"GOGC=50", "GOMEMLIMIT=224MiB"},
 		args: []string{
 			"--etcd-servers=" + etcdSocket,
 			"--bind-address=127.0.0.1",

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -187,27 +186,4 @@ func freePort(preferred int) (int, error) {
 		return l.Addr().(*net.TCPAddr).Port, nil
 	}
 	return 0, errors.New("find a free port on 127.0.0.1: there is none")
-}
-
-// layout is where the control plane keeps its files, below the state directory.
-type layout string
-
-func (l layout) etcdData() string       { return filepath.Join(string(l), "etcd") }
-func (l layout) pki(name string) string { return filepath.Join(string(l), "pki", name) }
-func (l layout) run() string            { return filepath.Join(string(l), "run") }
-func (l layout) egressConfig() string   { return filepath.Join(l.run(), "egress.yaml") }
-func (l layout) egressSocket() string   { return filepath.Join(l.run(), "egress.sock") }
-func (l layout) kubeconfig() string     { return filepath.Join(string(l), "kubeconfig") }
-func (l layout) log(name string) string { return filepath.Join(string(l), "logs", name+".log") }
-
-func (l layout) make() error {
-	for _, dir := range []string{string(l), l.etcdData(), l.pki(""), l.run(), l.log("")} {
-		if filepath.Ext(dir) == ".log" {
-			dir = filepath.Dir(dir)
-		}
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("make the lab's state directory: %w", err)
-		}
-	}
-	return nil
 }

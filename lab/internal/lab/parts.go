@@ -20,6 +20,10 @@ import (
 	"github.com/canaryctl/canaryctl/lab/internal/router"
 )
 
+// prometheusMemory is for samples, in bytes: about an hour of the guide's Pods and all of its
+// route, and little enough that the whole lab fits into 800 MB.
+const prometheusMemory = 64 << 20
+
 // parts are what runs in the lab's own process, beside the control plane.
 type parts struct {
 	router     *router.Router
@@ -53,6 +57,7 @@ func (l *Lab) newParts() (*parts, error) {
 		Kube:        l.access("prometheus"),
 		DialContext: l.table.DialContext,
 		Log:         l.config.Log.With("part", "prometheus"),
+		MaxBytes:    prometheusMemory,
 		Extra:       []prometheus.Extra{{Job: "canary-lab-router", Handler: p.router.Metrics()}},
 	})
 	if err != nil {
