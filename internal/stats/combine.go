@@ -9,9 +9,9 @@ import (
 
 // LogAverage is log Σ u_i·E_i, the evidence of several metrics, or edges of one,
 // taken together: a convex average of e-values is an e-value under any
-// dependence, and the only symmetric way to combine them that is admissible.
+// dependence, and no other symmetric way to merge them is essentially better.
 // Vovk and Wang, "E-values: calibration, combination and applications", Annals of
-// Statistics 49 (2021), section 3.
+// Statistics 49 (2021).
 //
 // Weights are not negative and sum to 1, and are fixed before the first look.
 // Average the evidence of now, LogE, not peaks: a mean of peaks is no evidence.
