@@ -65,6 +65,7 @@ func (b *builder) snapshot(w world) *snapshot {
 	}
 	b.endpoints = d.endpoints
 	slices.SortFunc(d.out.problems, func(a, b Problem) int { return cmp.Compare(a.String(), b.String()) })
+	d.out.problems = slices.Compact(d.out.problems)
 	slices.SortFunc(d.out.wildcards, func(a, b wildcard) int { return cmp.Compare(len(b.suffix), len(a.suffix)) })
 	slices.Sort(d.known)
 	d.out.known = strings.Join(slices.Compact(d.known), ", ")

@@ -94,12 +94,19 @@ func (s *Set) Run(ctx context.Context) error {
 // follow waits until the API server serves the kind, then mirrors it.
 func (s *Set) follow(ctx context.Context, k kind) {
 	resource := s.client.Resource(k.resource())
+	var told string
 	served := func(ctx context.Context) (bool, error) {
 		_, err := resource.List(ctx, metav1.ListOptions{Limit: 1})
-		if apierrors.IsNotFound(err) {
+		switch {
+		case err == nil:
+			return true, nil
+		case apierrors.IsNotFound(err):
 			k.settle()
+		case ctx.Err() == nil && told != err.Error():
+			told = err.Error()
+			s.log.Warn("cannot list objects yet; trying again", "resource", k.resource().String(), "error", err)
 		}
-		return err == nil, nil
+		return false, nil
 	}
 	if wait.PollUntilContextCancel(ctx, absentPoll, true, served) != nil {
 		return
