@@ -1,6 +1,7 @@
 package kubetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,6 +61,6 @@ func forbidden(r Request) error {
 	if r.Namespace != "" {
 		where = fmt.Sprintf("in the namespace %q", r.Namespace)
 	}
-	return apierrors.NewForbidden(r.key().groupResource(), r.Name, fmt.Errorf(
-		"User %q cannot %s resource %q in API group %q %s", "test", r.Verb, r.Resource, r.Group, where))
+	reason := fmt.Sprintf("User %q cannot %s resource %q in API group %q %s", "test", r.Verb, r.Resource, r.Group, where)
+	return apierrors.NewForbidden(r.key().groupResource(), r.Name, errors.New(reason))
 }

@@ -1,6 +1,7 @@
 package kubetest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"sync/atomic"
@@ -118,19 +119,23 @@ func (s *Server) admit(r Request) verdict {
 	faults := append([]Fault{s.authorize(s.rules)}, s.faults...)
 	s.mu.Unlock()
 	for _, fault := range faults {
-		switch err := fault(r).(type) {
-		case nil:
-			continue
-		case NotServed:
-			v.notServed = true
-		case apierrors.APIStatus:
-			status := err.Status()
-			v.status = &status
-		default:
-			status := apierrors.NewInternalError(err).Status()
-			v.status = &status
+		if err := fault(r); err != nil {
+			return v.failing(err)
 		}
+	}
+	return v
+}
+
+// failing is the verdict on a request that a fault answers.
+func (v verdict) failing(err error) verdict {
+	if errors.Is(err, NotServed{}) {
+		v.notServed = true
 		return v
 	}
+	status := apierrors.NewInternalError(err).Status()
+	if s := apierrors.APIStatus(nil); errors.As(err, &s) {
+		status = s.Status()
+	}
+	v.status = &status
 	return v
 }
