@@ -108,6 +108,7 @@ func TestRunToCompletion(t *testing.T) {
 			proxy := corev1.Container{Name: "istio-proxy", Image: "docker.io/istio/proxyv2:1.31.1"}
 			c.run(newPod(tt.policy, shell("task", tt.script), proxy))
 			c.waitForPhase(tt.want)
+			c.worker.Update(c.pod()) // as the informer does
 			if got := status(c.pod(), 0).RestartCount; got != tt.restarts {
 				t.Errorf("%d restarts, want %d", got, tt.restarts)
 			}

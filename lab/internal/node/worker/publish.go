@@ -22,7 +22,7 @@ const apiRetry = time.Second
 
 // publish writes the Pod's status where it differs from what the API server has.
 func (w *Worker) publish(ctx context.Context) {
-	if w.deleted || w.pod.Status.Phase == corev1.PodSucceeded || w.pod.Status.Phase == corev1.PodFailed {
+	if w.deleted || w.inherited {
 		return
 	}
 	w.known.Conditions = mergeConditions(w.known.Conditions, w.pod.Status.Conditions)

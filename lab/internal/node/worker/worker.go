@@ -80,6 +80,7 @@ type Worker struct {
 	initialised bool
 	ending      bool // no container is started any more
 	over        bool // nothing runs any more, for good
+	inherited   bool // it had ended before this worker began, and its status stays
 	deleted     bool
 	reason      string // of an end that the node brought about
 	message     string
@@ -96,8 +97,8 @@ func New(node *Node, pod *corev1.Pod) *Worker {
 	w.began = metav1.NewTime(node.Clock.Now())
 	w.init, w.main = newContainers(pod, node.Backoff, w.began)
 	w.volumes = volume.New(filepath.Join(w.dir, "volumes"), node.Source, node.Clock)
-	w.over = pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-	w.ending = w.over
+	w.inherited = pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	w.over, w.ending = w.inherited, w.inherited
 	return w
 }
 
