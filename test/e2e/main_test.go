@@ -51,7 +51,8 @@ func sh(t *testing.T, line string, env ...string) labtest.Result {
 // try runs a line; any exit code will do.
 func try(t *testing.T, line string, env ...string) labtest.Result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	// Also in a clean-up, where the test's own context has ended.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
 	defer cancel()
 	r, err := lab.Sh(ctx, line, env...)
 	if err != nil {

@@ -114,7 +114,7 @@ func (f *film) drawErrors(b *strings.Builder) {
 	for _, fr := range f.frames {
 		most = max(most, fr.counts.Sum().Errors)
 	}
-	fmt.Fprintf(b, `<text x="%d" y="%d" fill="#6b7280">failed requests</text><line x1="%d" x2="%d" y1="%d" y2="%[4]d" stroke="#d1d5db"/>`+"\n",
+	fmt.Fprintf(b, `<text x="%d" y="%d" fill="#6b7280">failed requests</text><line x1="%d" x2="%d" y1="%d" y2="%[5]d" stroke="#d1d5db"/>`+"\n",
 		plotLeft, errorTop-6, plotLeft, plotRight, errorBottom)
 	for _, fr := range f.frames {
 		if n := fr.counts.Sum().Errors; n > 0 {
@@ -129,8 +129,13 @@ func (f *film) drawErrors(b *strings.Builder) {
 }
 
 func (f *film) drawMarks(b *strings.Builder) {
+	const room = 48 // pixels that a label needs
+	previous := -1.0 * room
 	for _, m := range f.marks {
-		fmt.Fprintf(b, `<line x1="%.1f" x2="%[1]f" y1="%d" y2="%d" stroke="#111827" stroke-dasharray="3 3" opacity=".55"/><text x="%.1f" y="%d" text-anchor="middle" fill="#111827">%s</text>`+"\n",
-			f.x(m.at), shareTop-8, errorBottom, f.x(m.at), shareTop-14, m.label)
+		x := f.x(m.at)
+		at := max(x, previous+room)
+		previous = at
+		fmt.Fprintf(b, `<line x1="%.1f" x2="%.1[1]f" y1="%d" y2="%d" stroke="#111827" stroke-dasharray="3 3" opacity=".55"/><text x="%.1f" y="%d" text-anchor="middle" fill="#111827">%s</text>`+"\n",
+			x, shareTop-8, errorBottom, at, shareTop-14, m.label)
 	}
 }
