@@ -109,7 +109,7 @@ func (p *ControlPlane) Run(ctx context.Context) error {
 	if err := p.writeEgressConfig(); err != nil {
 		return err
 	}
-	egress, err := listenUnix(p.layout.egressSocket())
+	egress, err := ListenUnix(p.layout.egressSocket())
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,8 @@ func (p *ControlPlane) writeEgressConfig() error {
 	return nil
 }
 
-// listenUnix listens on a socket whose former owner, if any, is dead.
-func listenUnix(path string) (net.Listener, error) {
+// ListenUnix listens on a unix socket whose former owner, if any, is dead.
+func ListenUnix(path string) (net.Listener, error) {
 	if len(path) > maxSocketPath {
 		return nil, fmt.Errorf("listen on %s: the path is longer than the %d bytes a unix socket may have; "+
 			"choose a shorter --state-dir", path, maxSocketPath)

@@ -7,32 +7,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"time"
 )
 
 // maxRequest bounds what the control socket reads, in bytes.
 const maxRequest = 64 << 10
-
-// maxSocketPath leaves room in sockaddr_un on every Unix: macOS has 104 bytes, Linux 108.
-const maxSocketPath = 103
-
-// listen opens the control socket. The directory's mode says who may use it.
-func (l *Lab) listen() (net.Listener, error) {
-	path := l.config.Dir.socket()
-	if len(path) > maxSocketPath {
-		return nil, fmt.Errorf("listen on %s: the path is longer than the %d bytes a unix socket may have; "+
-			"choose a shorter --state-dir", path, maxSocketPath)
-	}
-	if err := os.RemoveAll(path); err != nil {
-		return nil, fmt.Errorf("remove the control socket of an earlier lab: %w", err)
-	}
-	listener, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("listen on the control socket: %w", err)
-	}
-	return listener, nil
-}
 
 // serveControl answers on the control socket until ctx ends.
 func (l *Lab) serveControl(ctx context.Context, listener net.Listener) error {

@@ -12,13 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/canaryctl/canaryctl/lab/internal/controlplane"
-	"github.com/canaryctl/canaryctl/lab/internal/crds"
 	"github.com/canaryctl/canaryctl/lab/internal/node"
 	"github.com/canaryctl/canaryctl/lab/internal/podnet"
 	"github.com/canaryctl/canaryctl/lab/internal/proc"
@@ -115,7 +113,7 @@ func (l *Lab) Run(ctx context.Context) error {
 	}
 	defer func() { _ = l.guard.Close() }()
 
-	control, err := l.listen()
+	control, err := controlplane.ListenUnix(dir.socket()) // the directory's mode says who may use it
 	if err != nil {
 		return err
 	}
@@ -168,81 +166,6 @@ func newClients(config *rest.Config) (clients, error) {
 		return clients{}, fmt.Errorf("make a client of the API server: %w", err)
 	}
 	return clients{config, untyped, typed}, nil
-}
-
-// build starts what stands on the control plane, and keeps it running.
-func (l *Lab) build(ctx context.Context) error {
-	err := l.step("control plane", func() error {
-		select {
-		case <-l.plane.Ready():
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
-	if err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	l.parts.run(ctx, group)
-	group.Go(func() error { return l.furnish(ctx) })
-	return group.Wait()
-}
-
-// furnish fills the API server, and says when the lab is ready.
-func (l *Lab) furnish(ctx context.Context) error {
-	group, inner := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return l.step("custom resources", func() error {
-			err := crds.Install(inner, l.kube.rest)
-			if err == nil {
-				close(l.parts.resources)
-			}
-			return err
-		})
-	})
-	group.Go(func() error {
-		return l.step("namespaces, sidecar injection", func() error {
-			if err := bootstrap(inner, l.kube.dynamic); err != nil {
-				return err
-			}
-			if err := l.parts.publish(inner, l.kube.dynamic); err != nil {
-				return err
-			}
-			return awaitAdmission(inner, l.kube.typed)
-		})
-	})
-	for name, ready := range l.parts.readiness() {
-		group.Go(func() error {
-			return l.step(name, func() error {
-				select {
-				case <-ready:
-					return nil
-				case <-inner.Done():
-					return inner.Err()
-				}
-			})
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	if err := l.record(true); err != nil {
-		return err
-	}
-	close(l.ready)
-	return nil
-}
-
-// step reports when one step of the start begins, and when it is done.
-func (l *Lab) step(name string, do func() error) error {
-	began := time.Now()
-	l.config.Progress(Progress{Step: name})
-	if err := do(); err != nil {
-		return err
-	}
-	l.config.Progress(Progress{Step: name, Done: true, Took: time.Since(began)})
-	return nil
 }
 
 // record writes on disk what runs.

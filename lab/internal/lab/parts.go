@@ -102,12 +102,10 @@ func (p *parts) run(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { return p.node.Run(ctx) })
 	for _, run := range []func(context.Context) error{p.router.Run, p.prometheus.Run} {
 		group.Go(func() error {
-			select {
-			case <-p.resources:
-				return run(ctx)
-			case <-ctx.Done():
-				return nil
+			if err := await(ctx, p.resources); err != nil {
+				return err
 			}
+			return run(ctx)
 		})
 	}
 }
