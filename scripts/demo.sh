@@ -112,4 +112,8 @@ kubectl run curl -n $namespace --image=curlimages/curl -it --rm --restart=Never 
   sh -lc 'while true; do echo -n "\$(date) -> "; curl -s http://$host/version; sleep 1; done'
 NEXT
 say "and go back at once:"
-echo "${canaryctl:-canaryctl} rollback -n $namespace --vs $route --host $host"
+if [[ -n $canaryctl ]]; then
+  echo "${canaryctl#"$PWD/"} rollback -n $namespace --vs $route --host $host"
+else
+  echo "kubectl apply -n $namespace -f k8s/base/virtualservice.yaml"
+fi

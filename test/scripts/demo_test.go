@@ -53,19 +53,26 @@ func TestDemo(t *testing.T) {
 		}
 		return calls
 	}
+	const (
+		cliBack  = "canaryctl rollback -n default --vs versioned-echo-virtualservice --host versioned-echo"
+		yamlBack = "kubectl apply -n default -f k8s/base/virtualservice.yaml"
+	)
 	tests := []struct {
 		name    string
 		context string
 		tools   []string
 		env     string
 		want    [][]string
+		back    string // the way back that it suggests
 	}{
-		{"Docker Desktop", "docker-desktop", []string{"kubectl", "docker"}, "", [][]string{build, deploy, byFile}},
+		{"Docker Desktop", "docker-desktop", []string{"kubectl", "docker"}, "",
+			[][]string{build, deploy, byFile}, yamlBack},
 		{"Docker Desktop with canaryctl", "docker-desktop", []string{"kubectl", "docker", "canaryctl"}, "",
-			[][]string{build, deploy, byCLI("docker-desktop")}},
+			[][]string{build, deploy, byCLI("docker-desktop")}, cliBack},
 		{"the lab has no use for docker", "canary-lab", []string{"kubectl", "docker", "canaryctl"}, "",
-			[][]string{deploy, byCLI("canary-lab")}},
-		{"images from a registry", "elsewhere", []string{"kubectl"}, "SKIP_BUILD=1", [][]string{deploy, byFile}},
+			[][]string{deploy, byCLI("canary-lab")}, cliBack},
+		{"images from a registry", "elsewhere", []string{"kubectl"}, "SKIP_BUILD=1",
+			[][]string{deploy, byFile}, yamlBack},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,7 +92,7 @@ func TestDemo(t *testing.T) {
 			if !strings.Contains(got.stderr, "context "+tt.context+", namespace default") {
 				t.Errorf("it does not say where it works:\n%s", got.stderr)
 			}
-			for _, next := range []string{"kubectl run curl", "curl -s http://versioned-echo/version", "rollback"} {
+			for _, next := range []string{"kubectl run curl", "curl -s http://versioned-echo/version", tt.back} {
 				if !strings.Contains(got.stdout, next) {
 					t.Errorf("stdout does not suggest %q:\n%s", next, got.stdout)
 				}
