@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -74,16 +73,12 @@ func firstAnswer(ctx context.Context, lab *labtest.Lab) error {
 // residentMemory sums the proportional set sizes, so that pages which several
 // processes share count once.
 func residentMemory(ctx context.Context, lab *labtest.Lab) (string, error) {
-	r, err := lab.Sh(ctx, "canary-lab status -o json --state-dir "+lab.Dir)
+	root, err := lab.PID(ctx)
 	if err != nil {
 		return "", err
 	}
-	var status struct{ PID int }
-	if err := json.Unmarshal([]byte(r.Stdout), &status); err != nil {
-		return "", fmt.Errorf("read the lab's status: %w: %s", err, r)
-	}
 	rss, pss := 0, 0
-	for _, pid := range descendants(status.PID) {
+	for _, pid := range descendants(root) {
 		rss += field(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Rss:")
 		pss += field(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:")
 	}

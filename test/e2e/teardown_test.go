@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -29,7 +28,11 @@ func TestNothingIsLeft(t *testing.T) {
 			}
 		}},
 		{"kill -9", func(t *testing.T, l *labtest.Lab) {
-			if err := syscall.Kill(labPID(t, l), syscall.SIGKILL); err != nil {
+			pid, err := l.PID(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 				t.Error(err)
 			}
 			t.Cleanup(func() { _ = os.RemoveAll(l.Dir) })
@@ -75,19 +78,6 @@ func in(t *testing.T, l *labtest.Lab, line string) {
 	if r.Code != 0 {
 		t.Fatal(r)
 	}
-}
-
-func labPID(t *testing.T, l *labtest.Lab) int {
-	t.Helper()
-	r, err := l.Sh(t.Context(), "canary-lab status -o json --state-dir "+l.Dir)
-	if err != nil || r.Code != 0 {
-		t.Fatal(err, r)
-	}
-	var status struct{ PID int }
-	if err := json.Unmarshal([]byte(r.Stdout), &status); err != nil || status.PID == 0 {
-		t.Fatalf("no pid in the status: %v\n%s", err, r)
-	}
-	return status.PID
 }
 
 // processesOf finds every process that carries the lab's state directory in its

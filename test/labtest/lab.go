@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -100,6 +101,30 @@ func (l *Lab) readEnv(ctx context.Context) error {
 		"PATH="+l.Bin+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"NO_COLOR=1")
 	return nil
+}
+
+// PID is the lab's own process; the control plane and the Pods are its children.
+func (l *Lab) PID(ctx context.Context) (int, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(l.Bin, "canary-lab"), "status", "-o", "json", "--state-dir", l.Dir)
+	out, err := cmd.Output()
+	if err != nil {
+		return 0, fmt.Errorf("canary-lab status: %w", err)
+	}
+	var status struct {
+		Components []struct {
+			Name string
+			PID  int
+		}
+	}
+	if err := json.Unmarshal(out, &status); err != nil {
+		return 0, fmt.Errorf("canary-lab status: %w", err)
+	}
+	for _, c := range status.Components {
+		if c.Name == "lab" && c.PID != 0 {
+			return c.PID, nil
+		}
+	}
+	return 0, fmt.Errorf("canary-lab status names no process of the lab: %s", out)
 }
 
 // Env is the environment of a shell in which `eval "$(canary-lab env)"` ran.
