@@ -95,9 +95,9 @@ func TestPrintStatus(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	status := lab.Status{
 		Components: []lab.Component{
-			{Name: "lab", State: "running", Pid: 10, RSS: 64 << 20, Started: now.Add(-time.Minute)},
+			{Name: "lab", State: "running", Pid: 10, RSS: 64 << 20, PSS: 40 << 20, Started: now.Add(-time.Minute)},
 			{Name: "router", State: "starting", Pid: 10, Address: "127.0.0.1:80", Started: now.Add(-time.Minute)},
-			{Name: "etcd", State: "running", Pid: 11, RSS: 32 << 20, Started: now.Add(-time.Second)},
+			{Name: "etcd", State: "running", Pid: 11, RSS: 32 << 20, PSS: 20 << 20, Started: now.Add(-time.Second)},
 		},
 		NotHonoured: []router.Problem{{Object: "VirtualService default/web", Field: "spec.http[0].corsPolicy", Message: "is not honoured"}},
 	}
@@ -105,11 +105,11 @@ func TestPrintStatus(t *testing.T) {
 	if err := printStatus(&out, status, now); err != nil {
 		t.Fatal(err)
 	}
-	want := `COMPONENT   STATE      PID   ADDRESS        MEMORY   UP
-lab         running    10    -              64 MiB   1m0s
-router      starting   10    127.0.0.1:80   -        1m0s
-etcd        running    11    -              32 MiB   1s
-total                                       96 MiB   
+	want := `COMPONENT   STATE      PID   ADDRESS        RSS      PSS      UP
+lab         running    10    -              64 MiB   40 MiB   1m0s
+router      starting   10    127.0.0.1:80   -        -        1m0s
+etcd        running    11    -              32 MiB   20 MiB   1s
+total                                       96 MiB   60 MiB   
 
 The router does not honour:
   VirtualService default/web spec.http[0].corsPolicy: is not honoured

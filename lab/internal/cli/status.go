@@ -17,6 +17,10 @@ func newStatus(c *common) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the parts of the lab, and what its router does not honour",
+		Long: `Show the parts of the lab, and the fields of routes that its router does not honour.
+
+RSS is the memory a process holds. The lab's processes are one executable, whose pages RSS counts in each
+of them; PSS (Linux) counts them once, so its total is what the lab costs.`,
 		Example: `  canary-lab status
   canary-lab status -o json`,
 		Args: noArguments,
@@ -46,14 +50,14 @@ func newStatus(c *common) *cobra.Command {
 
 func printStatus(out io.Writer, status lab.Status, now time.Time) error {
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "COMPONENT\tSTATE\tPID\tADDRESS\tMEMORY\tUP")
-	var total uint64
+	fmt.Fprintln(table, "COMPONENT\tSTATE\tPID\tADDRESS\tRSS\tPSS\tUP")
+	var rss, pss uint64
 	for _, c := range status.Components {
-		total += c.RSS
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n",
-			c.Name, c.State, c.Pid, dash(c.Address), mebibytes(c.RSS), now.Sub(c.Started).Round(time.Second))
+		rss, pss = rss+c.RSS, pss+c.PSS
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
+			c.Name, c.State, c.Pid, dash(c.Address), mebibytes(c.RSS), mebibytes(c.PSS), now.Sub(c.Started).Round(time.Second))
 	}
-	fmt.Fprintf(table, "total\t\t\t\t%s\t\n", mebibytes(total))
+	fmt.Fprintf(table, "total\t\t\t\t%s\t%s\t\n", mebibytes(rss), mebibytes(pss))
 	if err := table.Flush(); err != nil {
 		return err
 	}

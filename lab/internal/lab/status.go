@@ -25,6 +25,7 @@ type Component struct {
 	Pid     int       `json:"pid"`
 	Address string    `json:"address,omitempty"`
 	RSS     uint64    `json:"rss,omitempty"` // bytes; 0 for a part of another process
+	PSS     uint64    `json:"pss,omitempty"` // bytes, shared pages by share; 0 where unknown
 	Started time.Time `json:"started"`
 }
 
@@ -41,19 +42,22 @@ func (l *Lab) Status() Status {
 		Directory:   l.config.Dir,
 		NotHonoured: l.parts.router.Status(),
 	}
-	self := Component{Name: "lab", State: state(l.ready), Pid: os.Getpid(), Started: l.started, RSS: proc.RSS(os.Getpid())}
+	self := Component{Name: "lab", State: state(l.ready), Pid: os.Getpid(), Started: l.started}
+	self.measure()
 	status.Components = append(status.Components, self)
 	for _, part := range l.parts.describe() {
 		part.Pid, part.Started = self.Pid, self.Started
 		status.Components = append(status.Components, part)
 	}
 	for _, p := range l.plane.Processes() {
-		status.Components = append(status.Components, Component{
-			Name: p.Name, State: state(l.plane.Ready()), Pid: p.Pid, Address: p.Address, Started: p.Started, RSS: proc.RSS(p.Pid),
-		})
+		component := Component{Name: p.Name, State: state(l.plane.Ready()), Pid: p.Pid, Address: p.Address, Started: p.Started}
+		component.measure()
+		status.Components = append(status.Components, component)
 	}
 	return status
 }
+
+func (c *Component) measure() { c.RSS, c.PSS = proc.RSS(c.Pid), proc.PSS(c.Pid) }
 
 func state(ready <-chan struct{}) string {
 	if closed(ready) {

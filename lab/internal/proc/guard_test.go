@@ -155,8 +155,8 @@ func TestIdentityTellsProcessesApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if proc.RSS(child.Pid) == 0 {
-		t.Error("a living process holds no memory")
+	if rss, pss := proc.RSS(self.Pid), proc.PSS(self.Pid); rss == 0 || pss > rss {
+		t.Errorf("a living process holds %d bytes, %d as its share", rss, pss)
 	}
 	inherited := proc.Identity{Pid: self.Pid, Start: child.Start + "0"}
 	if !self.Alive() || !child.Alive() || inherited.Alive() {
