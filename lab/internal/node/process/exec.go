@@ -38,8 +38,8 @@ func (p *Process) Exec(ctx context.Context, c Command, s Streams) (Exit, error) 
 		}
 		_ = child.signal(syscall.SIGKILL)
 	}()
-	ctx, cancel := context.WithCancel(ctx)
-	waitResize := follow(ctx, child.tty, s.Resize)
+	sizing, cancel := context.WithCancel(ctx)
+	waitResize := follow(sizing, child.tty, s.Resize)
 	exit := child.wait(func(stream string) io.Writer { return remote{s, stream, child} })
 	close(ended)
 	<-killed
