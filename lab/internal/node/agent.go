@@ -62,7 +62,7 @@ func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
 // Run is the node's life: it ends with ctx, and all containers with it.
 func (a *Agent) Run(ctx context.Context) error {
-	server, err := stream.Listen(a.config.TLS, a.pods)
+	server, err := stream.Listen(ctx, a.config.TLS, a.pods)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func NewStore(dir string, clock clock.PassiveClock) *Store {
 // Create begins the log of a run, and drops the oldest run's.
 func (s *Store) Create(run Run) (*Log, error) {
 	path := s.path(run)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("create log of container %s: %w", run.Container, err)
 	}
 	log := &Log{path: path, maxFile: s.maxFile, clock: s.clock, changed: make(chan struct{})}

@@ -47,8 +47,8 @@ type Server struct {
 }
 
 // Listen opens a port on loopback. Clients need a certificate, if config says so.
-func Listen(config *tls.Config, pods Pods) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func Listen(ctx context.Context, config *tls.Config, pods Pods) (*Server, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the kubelet's API: %w", err)
 	}

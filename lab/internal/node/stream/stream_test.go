@@ -96,7 +96,7 @@ func startKubelet(t *testing.T, change func(*corev1.Container), script string) *
 	certificates := httptest.NewUnstartedServer(nil)
 	certificates.StartTLS()
 	certificates.Close()
-	server, err := Listen(certificates.TLS, onePod{w})
+	server, err := Listen(context.Background(), certificates.TLS, onePod{w})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -402,7 +402,7 @@ func TestClientsNeedACertificate(t *testing.T) {
 	certificates.Close()
 	config := certificates.TLS.Clone()
 	config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-	server, err := Listen(config, onePod{})
+	server, err := Listen(context.Background(), config, onePod{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ type payload map[string][]byte
 // write brings the directory to the payload, one file at a time and each at
 // once, so that a reader never sees half of one.
 func (p payload) write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	for name, data := range p {
@@ -27,7 +27,7 @@ func (p payload) write(dir string) error {
 		if now, err := os.ReadFile(path); err == nil && bytes.Equal(now, data) {
 			continue
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
 		// 0600, whatever mode was asked for: secrets of the lab are their user's.

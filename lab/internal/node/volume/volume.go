@@ -82,7 +82,7 @@ func (v *Volumes) write(ctx context.Context, r *request, volume corev1.Volume) e
 	var err error
 	switch {
 	case volume.EmptyDir != nil:
-		return os.MkdirAll(dir, 0o777)
+		return os.MkdirAll(dir, 0o700)
 	case volume.HostPath != nil:
 		return link(volume.HostPath.Path, dir)
 	case volume.ConfigMap != nil:
@@ -121,7 +121,7 @@ func (v *Volumes) Link(root string, c *corev1.Container) error {
 // link makes a symbolic link, unless something is there already: a volume that
 // another is mounted over.
 func link(target, at string) error {
-	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
 		return err
 	}
 	if err := os.Symlink(target, at); err != nil && !errors.Is(err, os.ErrExist) {

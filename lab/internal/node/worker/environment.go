@@ -42,10 +42,10 @@ func ports(c *corev1.Container) []mapping {
 }
 
 // listen takes a loopback port for each port of the container.
-func (w *Worker) listen(c *container) ([]mapping, error) {
+func (w *Worker) listen(ctx context.Context, c *container) ([]mapping, error) {
 	wanted := ports(c.spec)
 	for i := range wanted {
-		at, err := w.Ports.Take()
+		at, err := w.Ports.Take(ctx)
 		if err != nil {
 			w.unlisten(wanted[:i])
 			return nil, err

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -34,14 +35,14 @@ func NewPorts(random *rand.Rand) *Ports {
 }
 
 // Take returns a port that nobody listens on.
-func (p *Ports) Take() (uint16, error) {
+func (p *Ports) Take(ctx context.Context) (uint16, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	const span = lastPort - firstPort
 	start := p.random.IntN(span)
 	for i := range span {
 		port := uint16(firstPort + (start+i)%span)
-		if !p.taken[port] && free(port) {
+		if !p.taken[port] && free(ctx, port) {
 			p.taken[port] = true
 			return port, nil
 		}
@@ -56,8 +57,8 @@ func (p *Ports) Give(port uint16) {
 	delete(p.taken, port)
 }
 
-func free(port uint16) bool {
-	l, err := net.Listen("tcp", loopback(port))
+func free(ctx context.Context, port uint16) bool {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", loopback(port))
 	if err != nil {
 		return false
 	}

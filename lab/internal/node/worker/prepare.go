@@ -50,7 +50,7 @@ func (w *Worker) mount(ctx context.Context) error {
 	for _, c := range w.all() {
 		root := w.root(c)
 		for _, dir := range []string{root, filepath.Join(root, "tmp")} {
-			if err := os.MkdirAll(dir, 0o755); err != nil {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
 				return fmt.Errorf("make the directory of container %q: %w", c.spec.Name, err)
 			}
 		}
@@ -76,7 +76,7 @@ func (w *Worker) writeProfile(root string) error {
 		return nil
 	}
 	quoted := "'" + strings.ReplaceAll(w.ToolDir, "'", `'\''`) + "'"
-	return os.WriteFile(filepath.Join(root, ".profile"), []byte("PATH="+quoted+":$PATH\nexport PATH\n"), 0o644)
+	return os.WriteFile(filepath.Join(root, ".profile"), []byte("PATH="+quoted+":$PATH\nexport PATH\n"), 0o600)
 }
 
 // unmounted shows why containers cannot be made, once for each cause, and tries

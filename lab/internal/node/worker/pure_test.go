@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"math/rand/v2"
 	"net"
 	"testing"
@@ -59,11 +60,11 @@ func TestPorts(t *testing.T) {
 func TestPortsAreNotGivenTwice(t *testing.T) {
 	same := func() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
 	p := NewPorts(same())
-	first, err := p.Take()
+	first, err := p.Take(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := p.Take()
+	second, err := p.Take(context.Background())
 	if err != nil || second == first {
 		t.Fatalf("two ports: %d and %d, %v", first, second, err)
 	}
@@ -73,7 +74,7 @@ func TestPortsAreNotGivenTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	if other, err := NewPorts(same()).Take(); err != nil || other == first {
+	if other, err := NewPorts(same()).Take(context.Background()); err != nil || other == first {
 		t.Errorf("a port in use was given: %d, %v", other, err)
 	}
 }

@@ -28,7 +28,7 @@ func (w *Worker) start(ctx context.Context, c *container) {
 	if !ok {
 		return
 	}
-	ports, err := w.listen(c)
+	ports, err := w.listen(ctx, c)
 	if err != nil {
 		w.misconfigured(c, "CreateContainerError", err)
 		return
@@ -55,7 +55,7 @@ func (w *Worker) start(ctx context.Context, c *container) {
 
 // launch starts the process.
 func (w *Worker) launch(ctx context.Context, c *container, command process.Command, ports []mapping) error {
-	if err := os.MkdirAll(command.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(command.Dir, 0o700); err != nil {
 		return err
 	}
 	log, err := w.Logs.Create(logs.Run{Pod: w.uid, Container: c.spec.Name, Restart: c.status.RestartCount})
