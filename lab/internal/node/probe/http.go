@@ -28,7 +28,7 @@ const (
 func httpCheck(t Target, get *corev1.HTTPGetAction, port string) Check {
 	client := &http.Client{
 		Transport: &http.Transport{
-			DialContext: t.Dial,
+			DialContext:       t.Dial,
 			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // a kubelet does not verify whom it probes
 			DisableKeepAlives: true,
 		},
