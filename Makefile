@@ -82,6 +82,10 @@ cross: ## Compile the CLI for Linux, macOS and Windows on amd64 and arm64
 bench: build ## Measure: rollback against kubectl, the lab's start, the router against nginx
 	go run ./test/bench
 
+.PHONY: simulate
+simulate: ## Write the tables and plots of docs/statistics.md, in a few minutes
+	go run ./test/simulation -write docs/statistics.md
+
 .PHONY: generate
 generate: ## Write docs/reference from --help; refresh the embedded API definitions
 	go test ./internal/cli -run TestReference -update
