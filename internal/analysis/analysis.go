@@ -1,0 +1,143 @@
+// Package analysis turns counts into a verdict about a canary, with a sentence
+// that a person can read. It knows no source of counts and no cluster, and the
+// same intervals give the same verdict.
+package analysis
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/stats"
+)
+
+// Versions are the names that the sentences use.
+type Versions struct {
+	Stable string `json:"stable"`
+	Canary string `json:"canary"`
+}
+
+// Analysis keeps what is known of one canary. Feed it intervals with Add, in the
+// order of time, and ask for the Verdict as often as you like.
+type Analysis struct {
+	config   Config
+	versions Versions
+	metrics  []*evidence // as in the configuration
+	traffic  *trafficShare
+
+	rollback   stats.Peak // of the evidence of all metrics together
+	causes     []string   // set when rollback first reached its threshold
+	start, end time.Time
+}
+
+// New starts an analysis without data.
+func New(c Config, v Versions) (*Analysis, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	a := &Analysis{config: c, versions: v}
+	for _, m := range c.Metrics {
+		e, err := newEvidence(m, c)
+		if err != nil {
+			return nil, err
+		}
+		a.metrics = append(a.metrics, e)
+	}
+	return a, nil
+}
+
+// Expect says which share of the requests, between 0 and 1, the route is to give
+// to the canary from the next interval on. Whether it does is tested beside the
+// verdict and does not change it: all evidence is weighed by the requests that
+// were seen.
+func (a *Analysis) Expect(share float64) error {
+	if a.traffic == nil {
+		a.traffic = new(trafficShare)
+	}
+	return a.traffic.expect(share)
+}
+
+// Add takes one interval of one metric. One that no system could have counted,
+// or that is older than the last, is an error and left out.
+func (a *Analysis) Add(i metrics.Interval) error {
+	e := a.find(i.Metric)
+	if e == nil {
+		return fmt.Errorf("analyse an interval of %q: the configuration has no such metric", i.Metric)
+	}
+	if err := e.add(i, a.versions.Stable); err != nil {
+		return fmt.Errorf("analyse an interval of %q: %w", i.Metric, err)
+	}
+	if a.start.IsZero() || i.Start.Before(a.start) {
+		a.start = i.Start
+	}
+	if i.End.After(a.end) {
+		a.end = i.End
+	}
+	if a.traffic != nil && e == a.metrics[0] { // every metric counts the same requests
+		if err := a.traffic.add(i); err != nil {
+			return err
+		}
+	}
+	return a.look()
+}
+
+func (a *Analysis) find(name string) *evidence {
+	for _, e := range a.metrics {
+		if e.metric.Name == name {
+			return e
+		}
+	}
+	return nil
+}
+
+// together is the log evidence of all metrics: a convex average of e-processes is
+// one, whatever they have to do with each other.
+func (a *Analysis) together() (float64, error) {
+	return stats.LogAverage(a.shares())
+}
+
+// shares are the weights of the metrics and their log evidence for rolling back.
+func (a *Analysis) shares() (weights, logE []float64) {
+	for _, e := range a.metrics {
+		weights, logE = append(weights, e.metric.Weight), append(logE, e.rollback.LogE())
+	}
+	return weights, logE
+}
+
+// look notes when the evidence first suffices, and whose it is.
+func (a *Analysis) look() error {
+	now, err := a.together()
+	if err != nil {
+		return err
+	}
+	if err := a.rollback.Update(now); err != nil {
+		return err
+	}
+	if a.causes != nil || now < stats.Threshold(a.config.RollbackAlpha) {
+		return nil
+	}
+	weights, logE := a.shares()
+	causes, err := stats.Causes(weights, logE, a.config.RollbackAlpha)
+	if err != nil {
+		return err
+	}
+	for _, i := range causes {
+		a.causes = append(a.causes, a.metrics[i].metric.Name)
+	}
+	return nil
+}
+
+// outcome is the whole decision. Harm comes first, and once it is shown the
+// canary has failed for good; it passes while every metric says so now, so one
+// that begins to fail late loses its pass.
+func (a *Analysis) outcome() Outcome {
+	if a.causes != nil {
+		return Fail
+	}
+	for _, e := range a.metrics {
+		if !e.promotes() {
+			return Inconclusive
+		}
+	}
+	return Pass
+}

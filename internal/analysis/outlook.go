@@ -1,0 +1,81 @@
+package analysis
+
+import "github.com/canaryctl/canaryctl/internal/stats"
+
+// Outlook is the decision to expect if traffic and errors go on as they have.
+type Outlook struct {
+	Verdict   Outcome `json:"verdict"`
+	Intervals int     `json:"intervals"` // more
+	Seconds   float64 `json:"seconds"`   // more
+}
+
+// How far ahead an outlook looks: as many times what was seen, and a bound on the
+// work for a long history.
+const (
+	aheadTimes   = 20
+	aheadUpdates = 5000
+)
+
+// outlook plays what was seen again, behind what was seen, until the evidence
+// suffices. It is the method itself that says when, cap, onset and dispersion
+// included; a formula would be an approximation of it. It returns nil when there
+// is no end in sight.
+func (e *evidence) outlook() (*Outlook, error) {
+	future, err := newEvidence(e.metric, e.config)
+	if err != nil {
+		return nil, err
+	}
+	var seen []stats.Scrape
+	for s := range e.ledger.All() {
+		if err := future.update(s); err != nil {
+			return nil, err
+		}
+		seen = append(seen, s)
+	}
+	for n := range min(aheadTimes*len(seen), aheadUpdates) {
+		if err := future.update(seen[n%len(seen)]); err != nil {
+			return nil, err
+		}
+		var verdict Outcome
+		switch {
+		case future.condemns():
+			verdict = Fail
+		case future.promotes():
+			verdict = Pass
+		default:
+			continue
+		}
+		more := n + 1
+		return &Outlook{verdict, more, e.observed.Seconds() / float64(len(seen)) * float64(more)}, nil
+	}
+	return nil, nil
+}
+
+// outlook is the first failure to expect of any metric, else the last pass.
+func (v *Verdict) outlook() *Outlook {
+	if v.Verdict != Inconclusive {
+		return nil
+	}
+	var first, last *Outlook
+	open := false
+	for _, m := range v.Metrics {
+		switch o := m.Outlook; {
+		case m.Verdict == Pass:
+		case o == nil:
+			open = true
+		case o.Verdict == Fail:
+			if first == nil || o.Seconds < first.Seconds {
+				first = o
+			}
+		case last == nil || o.Seconds > last.Seconds:
+			last = o
+		}
+	}
+	if first != nil {
+		return first
+	}
+	if open {
+		return nil
+	}
+	return last
+}

@@ -1,0 +1,160 @@
+package analysis
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// sentence is the whole verdict in words: what decided, or what is missing.
+func (v *Verdict) sentence() string {
+	var parts []string
+	for _, m := range v.Metrics {
+		if m.Verdict == v.Verdict || len(v.Metrics) == 1 {
+			parts = append(parts, m.Summary)
+		}
+	}
+	text := strings.Join(parts, ". ")
+	if v.Verdict == Inconclusive && !strings.HasPrefix(text, "No request") {
+		text += "; " + v.Outlook.String()
+	}
+	if v.Traffic != nil && v.Traffic.Differs {
+		text += fmt.Sprintf(". The route is to give the canary %s of the requests, and it got %s",
+			percent(v.Traffic.Configured), percent(v.Traffic.Observed))
+	}
+	return text + "."
+}
+
+// String is when to expect a decision.
+func (o *Outlook) String() string {
+	if o == nil {
+		return "at this traffic there is no telling how long it takes to know"
+	}
+	return fmt.Sprintf("at this traffic about %s more to know", Span(time.Duration(o.Seconds*float64(time.Second))))
+}
+
+// sentence is what one metric says.
+func (e *evidence) sentence(m MetricVerdict, v Versions) string {
+	switch {
+	case m.Stable.Requests == 0 && m.Canary.Requests == 0:
+		return "No request of either version was counted yet"
+	case m.Canary.Requests == 0 || m.Stable.Requests == 0:
+		silent := v.Canary
+		if m.Stable.Requests == 0 {
+			silent = v.Stable
+		}
+		return fmt.Sprintf("No request of %s was counted yet: %s", silent, m.counts())
+	case m.Verdict == Fail:
+		return e.harm(m, v) + ": " + m.counts() + m.Ratio.words()
+	case m.Verdict == Pass:
+		return e.safety(m, v) + ": " + m.counts() + m.Ratio.words()
+	}
+	return fmt.Sprintf("Not known yet: %s%s. %s; %s", m.counts(), m.Ratio.words(), e.harm(m, v), lowerFirst(e.safety(m, v)))
+}
+
+// harm is the evidence for rolling back. What has crossed the threshold is told
+// at its greatest, since it stays crossed.
+func (e *evidence) harm(m MetricVerdict, v Versions) string {
+	logE := m.Rollback.LogEvidence
+	if m.Verdict == Fail {
+		logE = m.Rollback.Peak
+	}
+	than := fmt.Sprintf("more often than %s", v.Stable)
+	if e.config.Tolerance > 0 {
+		than = fmt.Sprintf("more than %s times as often as %s", digits(1+e.config.Tolerance, 4), v.Stable)
+	}
+	return fmt.Sprintf("Evidence %s:1 (%s:1 needed) that %s %s %s",
+		Odds(logE), Odds(m.Rollback.Threshold), v.Canary, e.metric.Does, than)
+}
+
+// safety is the evidence for promoting.
+func (e *evidence) safety(m MetricVerdict, v Versions) string {
+	claim := fmt.Sprintf("less than %s times as often as %s", digits(e.config.Margin, 4), v.Stable)
+	if e.negligible != nil {
+		claim += fmt.Sprintf(", or for less than %s of its requests", percent(Number(e.config.Negligible)))
+	}
+	return fmt.Sprintf("Evidence %s:1 (%s:1 needed) that %s %s %s",
+		Odds(Number(e.promotion())), Odds(m.NonInferiority.Threshold), v.Canary, e.metric.Does, claim)
+}
+
+func (m MetricVerdict) counts() string {
+	return fmt.Sprintf("%s of %s requests against %s of %s",
+		Thousands(m.Canary.Bad), Thousands(m.Canary.Requests), Thousands(m.Stable.Bad), Thousands(m.Stable.Requests))
+}
+
+// words are the ratio and its bounds, as far as they are known.
+func (r Ratio) words() string {
+	lower, upper := r.Lower > 0, !math.IsInf(float64(r.Upper), 0)
+	var bounds string
+	switch {
+	case lower && upper:
+		bounds = fmt.Sprintf("between %s and %s", digits(float64(r.Lower), 2), digits(float64(r.Upper), 2))
+	case lower:
+		bounds = "at least " + digits(float64(r.Lower), 2)
+	case upper:
+		bounds = "at most " + digits(float64(r.Upper), 2)
+	}
+	switch estimate := float64(r.Estimate); {
+	case bounds == "" && (math.IsNaN(estimate) || math.IsInf(estimate, 0)):
+		return ""
+	case math.IsNaN(estimate) || math.IsInf(estimate, 0):
+		return "; ratio " + bounds
+	case bounds == "":
+		return fmt.Sprintf("; ratio %s, without bounds yet", digits(estimate, 2))
+	default:
+		return fmt.Sprintf("; ratio %s, %s", digits(estimate, 2), bounds)
+	}
+}
+
+// Span is a duration as a person says it.
+func Span(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return strconv.Itoa(int(math.Ceil(d.Seconds()))) + " seconds"
+	case d < 2*time.Hour:
+		return strconv.Itoa(int(math.Ceil(d.Minutes()))) + " minutes"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(math.Ceil(d.Hours()))) + " hours"
+	}
+	return strconv.Itoa(int(math.Ceil(d.Hours()/24))) + " days"
+}
+
+// Odds are the evidence itself. Beyond a million the figure says no more.
+func Odds(logE Number) string {
+	const many = 1e6
+	switch e := math.Exp(float64(logE)); {
+	case e >= many:
+		return "over 1,000,000"
+	case e < 0.001:
+		return "under 0.001"
+	default:
+		return digits(e, 2)
+	}
+}
+
+// digits rounds to so many significant ones, and shows no more.
+func digits(v float64, n int) string {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', n, 64), 64)
+	if err != nil {
+		return strconv.FormatFloat(v, 'g', n, 64)
+	}
+	if rounded >= 1000 && rounded < 1e15 {
+		return Thousands(uint64(rounded))
+	}
+	return strconv.FormatFloat(rounded, 'f', -1, 64)
+}
+
+func percent(share Number) string { return digits(100*float64(share), 3) + "%" }
+
+// Thousands writes a count with a comma before every third digit.
+func Thousands(n uint64) string {
+	text := strconv.FormatUint(n, 10)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
