@@ -29,6 +29,9 @@ var (
 	ErrUsage        = errors.New("usage")
 	ErrRolledBack   = errors.New("rolled back")
 	ErrInconclusive = errors.New("inconclusive")
+
+	// ErrVerdictFail ends as a rollback does: that is what it calls for.
+	ErrVerdictFail = errors.New("the canary fails")
 )
 
 // exitCode is the one place that turns an error into an exit status.
@@ -38,7 +41,7 @@ func exitCode(err error) int {
 		return ExitDone
 	case errors.Is(err, ErrUsage):
 		return ExitUsage
-	case errors.Is(err, ErrRolledBack):
+	case errors.Is(err, ErrRolledBack), errors.Is(err, ErrVerdictFail):
 		return ExitRolledBack
 	case errors.Is(err, ErrInconclusive):
 		return ExitInconclusive
@@ -84,12 +87,15 @@ const exitAnnotation = "canaryctl.io/exit-status"
 
 // exits documents, in the help of a command, what its exit statuses mean.
 // Every command can also end with 0, 1, 2 and 130.
-func exits(more ...int) map[string]string {
+func exits(more ...int) map[string]string { return exitsMeaning(exitMeaning, more...) }
+
+// exitsMeaning does so for a command whose statuses mean something of their own.
+func exitsMeaning(meaning func(code int) string, more ...int) map[string]string {
 	codes := append([]int{ExitDone, ExitFailed, ExitUsage, ExitInterrupted}, more...)
 	slices.Sort(codes)
 	var b strings.Builder
 	for _, code := range codes {
-		fmt.Fprintf(&b, "  %3d  %s\n", code, exitMeaning(code))
+		fmt.Fprintf(&b, "  %3d  %s\n", code, meaning(code))
 	}
 	return map[string]string{exitAnnotation: strings.TrimRight(b.String(), "\n")}
 }

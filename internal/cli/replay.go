@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/canaryctl/canaryctl/internal/analysis"
+	"github.com/canaryctl/canaryctl/internal/metrics"
+)
+
+type replay struct {
+	*Factory
+	method     method
+	tolerances []string
+	margins    []float64
+	alphas     []string
+	limit      string
+	times      []int
+	interval   time.Duration
+	output     string
+}
+
+// replayed is what all rules made of one file.
+type replayed struct {
+	File      string              `json:"file"`
+	Intervals int                 `json:"intervals"`
+	Decisions []analysis.Decision `json:"decisions"`
+}
+
+// NewCmdReplay decides again about recorded counts.
+func NewCmdReplay(f *Factory) *cobra.Command {
+	o := &replay{Factory: f, method: newMethod()}
+	cmd := &cobra.Command{
+		Use:   "replay FILE...",
+		Short: "Decide again about recorded counts: what, when, and by other rules",
+		Long: `replay goes through recorded counts as if they came one by one, and says what
+would have been decided and when. Tolerances, margins and alphas given in lists
+are tried side by side; so are fixed limits, in the way of other tools: the canary
+fails once its share of bad requests was above --limit in so many intervals. Such
+a rule never passes, it has only not failed yet.
+
+Files are those that analyze --counts reads. "-" reads standard input.
+
+Use it on releases that are over, to choose a method for those to come. A method
+that is chosen by what one release shows says nothing about that release.`,
+		Example: `  # When would it have been decided?
+  canaryctl replay counts.csv
+
+  # Side by side
+  canaryctl replay counts.csv --tolerance 0,10%,50% --alpha 0.01,0.001
+
+  # Against a limit of 1%, crossed once, or five times
+  canaryctl replay *.csv --limit 1% --times 1,5`,
+		Annotations: exits(),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("replay takes files of counts, and was given none")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			configs, limits, err := o.complete()
+			if err != nil {
+				return err
+			}
+			return o.run(args, configs, limits)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&o.tolerances, "tolerance", []string{o.method.tolerance.String()}, "excesses of errors that are let through, as 0.1 or 10%")
+	flags.Float64SliceVar(&o.margins, "margin", []float64{o.method.Margin}, "ratios of errors that a pass excludes")
+	flags.StringSliceVar(&o.alphas, "alpha", []string{o.method.alpha.String()}, "probabilities of ever failing a canary that is within the tolerance")
+	o.method.addCommonFlags(flags)
+	flags.StringVar(&o.limit, "limit", "1%", "fixed limit to compare with: share of the canary's requests that may be bad; off for none")
+	flags.IntSliceVar(&o.times, "times", []int{1, 4, 5, 10}, "intervals above the limit that it takes")
+	flags.DurationVar(&o.interval, "interval", rowInterval, "time that one row of CSV covers")
+	flags.StringVarP(&o.output, "output", "o", "", "output format: json or yaml (default: a table)")
+	return cmd
+}
+
+// complete makes the rules to try.
+func (o *replay) complete() ([]analysis.Config, []analysis.Threshold, error) {
+	switch o.output {
+	case "", "json", "yaml":
+	default:
+		return nil, nil, usagef("-o %s: replay prints json, yaml or a table", o.output)
+	}
+	if err := checkInterval(o.interval); err != nil {
+		return nil, nil, err
+	}
+	configs, err := o.configs()
+	if err != nil || o.limit == "off" {
+		return configs, nil, err
+	}
+	limit, err := parseShare(o.limit)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--limit: %w", err)
+	}
+	if !(limit >= 0 && limit < 1) {
+		return nil, nil, usagef("--limit %s: want a share from 0 and below 1, or off", o.limit)
+	}
+	var limits []analysis.Threshold
+	for _, n := range o.times {
+		if n < 1 {
+			return nil, nil, usagef("--times %d: a limit is crossed once or more", n)
+		}
+		limits = append(limits, analysis.Threshold{Limit: limit, Times: n})
+	}
+	return configs, limits, nil
+}
+
+// configs are all combinations of the lists.
+func (o *replay) configs() ([]analysis.Config, error) {
+	var configs []analysis.Config
+	for _, tolerance := range o.tolerances {
+		for _, margin := range o.margins {
+			for _, alpha := range o.alphas {
+				m := o.method
+				if err := m.tolerance.Set(tolerance); err != nil {
+					return nil, fmt.Errorf("--tolerance: %w", err)
+				}
+				if err := m.alpha.Set(alpha); err != nil {
+					return nil, fmt.Errorf("--alpha: %w", err)
+				}
+				m.Margin = margin
+				c, err := m.config()
+				if err != nil {
+					return nil, err
+				}
+				configs = append(configs, c)
+			}
+		}
+	}
+	return configs, nil
+}
+
+func (o *replay) run(files []string, configs []analysis.Config, limits []analysis.Threshold) error {
+	var all []replayed
+	for _, file := range files {
+		intervals, err := readCounts(o.In, file, o.interval)
+		if err != nil {
+			return err
+		}
+		r, err := decide(intervals, configs, limits)
+		if err != nil {
+			return fmt.Errorf("replay %s: %w", file, err)
+		}
+		r.File = file
+		all = append(all, r)
+	}
+	if o.output != "" {
+		return printData(o.Out, o.output, all)
+	}
+	return printReplays(o.Out, all)
+}
+
+func decide(intervals []metrics.Interval, configs []analysis.Config, limits []analysis.Threshold) (replayed, error) {
+	r := replayed{Intervals: len(intervals)}
+	for _, c := range configs {
+		d, err := analysis.Replay(c, unnamed(), intervals)
+		if err != nil {
+			return r, err
+		}
+		r.Decisions = append(r.Decisions, d)
+	}
+	for _, limit := range limits {
+		r.Decisions = append(r.Decisions, limit.Replay(intervals))
+	}
+	return r, nil
+}
+
+func printReplays(out io.Writer, all []replayed) error {
+	for i, r := range all {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		fmt.Fprintf(out, "%s: %d intervals\n", r.File, r.Intervals)
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, strings.Join([]string{"RULE", "VERDICT", "AFTER", "TIME", "CANARY"}, "\t"))
+		for _, d := range r.Decisions {
+			fmt.Fprintln(w, strings.Join([]string{
+				d.Rule, string(d.Verdict), strconv.Itoa(d.Intervals),
+				time.Duration(d.Seconds * float64(time.Second)).Round(time.Second).String(), armText(d.Canary),
+			}, "\t"))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
