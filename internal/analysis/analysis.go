@@ -28,6 +28,7 @@ type Analysis struct {
 	rollback   stats.Peak // of the evidence of all metrics together
 	causes     []string   // set when rollback first reached its threshold
 	start, end time.Time
+	reason     string // why nothing new is known; empty when it is
 }
 
 // New starts an analysis without data.
@@ -47,15 +48,19 @@ func New(c Config, v Versions) (*Analysis, error) {
 }
 
 // Expect says which share of the requests, between 0 and 1, the route is to give
-// to the canary from the next interval on. Whether it does is tested beside the
-// verdict and does not change it: all evidence is weighed by the requests that
-// were seen.
-func (a *Analysis) Expect(share float64) error {
+// to the canary in intervals that begin at or after a time. Whether it does is
+// tested beside the verdict and does not change it: all evidence is weighed by the
+// requests that were seen.
+func (a *Analysis) Expect(share float64, from time.Time) error {
 	if a.traffic == nil {
 		a.traffic = new(trafficShare)
 	}
-	return a.traffic.expect(share)
+	return a.traffic.expect(share, from)
 }
+
+// Hold says why nothing new is known: the source of the counts is silent. Until it
+// speaks again, which an empty reason says, nothing passes.
+func (a *Analysis) Hold(reason string) { a.reason = reason }
 
 // Add takes one interval of one metric. One that no system could have counted,
 // or that is older than the last, is an error and left out.
@@ -133,6 +138,9 @@ func (a *Analysis) look() error {
 func (a *Analysis) outcome() Outcome {
 	if a.causes != nil {
 		return Fail
+	}
+	if a.reason != "" {
+		return Inconclusive
 	}
 	for _, e := range a.metrics {
 		if !e.promotes() {

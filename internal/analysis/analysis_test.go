@@ -223,3 +223,24 @@ func TestAddRefuses(t *testing.T) {
 		})
 	}
 }
+
+// Without news a pass is no longer one; a failure stays.
+func TestHold(t *testing.T) {
+	good := start(t, analysis.Default())
+	add(t, good, repeat(40, counts(900, 18, 900, 18))...)
+	good.Hold("Prometheus does not answer")
+	v := add(t, good)
+	if v.Verdict != analysis.Inconclusive || !strings.HasPrefix(v.Summary, "Nothing new is known: Prometheus does not answer. ") {
+		t.Errorf("%s: %s", v.Verdict, v.Summary)
+	}
+	good.Hold("")
+	if v := add(t, good); v.Verdict != analysis.Pass {
+		t.Errorf("after it answered again: %s", v.Verdict)
+	}
+	bad := start(t, analysis.Default())
+	add(t, bad, repeat(40, counts(900, 18, 900, 90))...)
+	bad.Hold("Prometheus does not answer")
+	if v := add(t, bad); v.Verdict != analysis.Fail {
+		t.Errorf("a failure that was shown became %s", v.Verdict)
+	}
+}

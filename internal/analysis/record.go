@@ -29,9 +29,20 @@ type record struct {
 	Pods   map[string][]stats.PodCounts `json:"pods,omitempty"`
 }
 
-// Write appends an interval to a file that Read understands, as one line.
-func Write(w io.Writer, i metrics.Interval) error {
-	line, err := json.Marshal(record(i))
+// Write appends an interval to a file that Read understands, as one line. Its
+// Pods are filed under "stable" and "canary", as whoever reads it calls them.
+func Write(w io.Writer, i metrics.Interval, v Versions) error {
+	r := record(i)
+	r.Pods = nil
+	for role, version := range map[string]string{"stable": v.Stable, "canary": v.Canary} {
+		if pods, ok := i.Pods[version]; ok {
+			if r.Pods == nil {
+				r.Pods = map[string][]stats.PodCounts{}
+			}
+			r.Pods[role] = pods
+		}
+	}
+	line, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("record an interval of %q: %w", i.Metric, err)
 	}

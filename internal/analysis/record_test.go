@@ -81,10 +81,11 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	want[0].Pods = map[string][]stats.PodCounts{"v1": {{Pod: "a", Total: 9}}}
 	var file bytes.Buffer
 	for _, i := range want {
-		if err := analysis.Write(&file, i); err != nil {
+		if err := analysis.Write(&file, i, versions()); err != nil {
 			t.Fatal(err)
 		}
 	}
+	want[0].Pods = map[string][]stats.PodCounts{"stable": {{Pod: "a", Total: 9}}}
 	got, err := read(file.String())
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package analysis
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/stats"
@@ -20,6 +21,7 @@ const (
 // route is to give it. A test of a new weight begins anew, and multiplies with
 // those before it: each is an e-process, given the past.
 type trafficShare struct {
+	from          time.Time
 	share         float64 // configured; 0 for none, which no request can contradict
 	above, below  *stats.Absolute
 	before        [2]float64 // log evidence of the weights before, above and below
@@ -27,7 +29,7 @@ type trafficShare struct {
 	peak          stats.Peak
 }
 
-func (t *trafficShare) expect(share float64) error {
+func (t *trafficShare) expect(share float64, from time.Time) error {
 	if !(share >= 0 && share <= 1) {
 		return fmt.Errorf("analysis: configured share %v of the canary is not 0 to 1", share)
 	}
@@ -35,7 +37,7 @@ func (t *trafficShare) expect(share float64) error {
 		return nil
 	}
 	t.before[0], t.before[1] = t.logE()
-	*t = trafficShare{share: share, before: t.before, peak: t.peak}
+	*t = trafficShare{from: from, share: share, before: t.before, peak: t.peak}
 	plain := stats.Config{}
 	var err error
 	if most := share * (1 + trafficSlack); share > 0 && most < 1 {
@@ -50,7 +52,11 @@ func (t *trafficShare) expect(share float64) error {
 }
 
 // add counts requests where package stats counts bad ones: of all, the canary's.
+// An interval in which the weight was another says nothing about this one.
 func (t *trafficShare) add(i metrics.Interval) error {
+	if i.Start.Before(t.from) {
+		return nil
+	}
 	var total, canary uint64
 	for _, c := range i.Strata {
 		total, canary = total+c.StableTotal+c.CanaryTotal, canary+c.CanaryTotal
@@ -99,7 +105,11 @@ type TrafficVerdict struct {
 	Differs    bool     `json:"differs"`
 }
 
+// verdict is nil where no request was compared with a weight.
 func (t *trafficShare) verdict() (*TrafficVerdict, error) {
+	if t == nil || t.total == 0 && t.peak == 0 {
+		return nil, nil
+	}
 	bounds, err := stats.ProportionBounds(t.canary, t.total, 1, 0.025)
 	if err != nil {
 		return nil, err

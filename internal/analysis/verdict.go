@@ -23,6 +23,8 @@ const (
 type Verdict struct {
 	Verdict Outcome `json:"verdict"`
 	Summary string  `json:"summary"`
+	// Reason says why nothing new is known, where the source of counts is silent.
+	Reason string `json:"reason,omitempty"`
 	// Outlook is when a decision may be expected; nil when there is one already,
 	// or none can be foreseen.
 	Outlook  *Outlook        `json:"outlook,omitempty"`
@@ -107,6 +109,7 @@ func (n Number) MarshalJSON() ([]byte, error) {
 func (a *Analysis) Verdict() (Verdict, error) {
 	v := Verdict{
 		Verdict:  a.outcome(),
+		Reason:   a.reason,
 		Versions: a.versions,
 		Seconds:  a.end.Sub(a.start).Seconds(),
 		Causes:   a.causes,
@@ -129,10 +132,8 @@ func (a *Analysis) Verdict() (Verdict, error) {
 		Threshold:   Number(stats.Threshold(a.config.RollbackAlpha)),
 		PValue:      Number(a.rollback.PValue()),
 	}
-	if a.traffic != nil {
-		if v.Traffic, err = a.traffic.verdict(); err != nil {
-			return Verdict{}, err
-		}
+	if v.Traffic, err = a.traffic.verdict(); err != nil {
+		return Verdict{}, err
 	}
 	v.Outlook = v.outlook()
 	v.Summary = v.sentence()

@@ -12,13 +12,16 @@ import (
 func (v *Verdict) sentence() string {
 	var parts []string
 	for _, m := range v.Metrics {
-		if m.Verdict == v.Verdict || len(v.Metrics) == 1 {
+		if m.Verdict == v.Verdict || len(v.Metrics) == 1 || v.Reason != "" {
 			parts = append(parts, m.Summary)
 		}
 	}
 	text := strings.Join(parts, ". ")
 	if v.Verdict == Inconclusive && !strings.HasPrefix(text, "No request") {
 		text += "; " + v.Outlook.String()
+	}
+	if v.Reason != "" {
+		text = fmt.Sprintf("Nothing new is known: %s. %s", v.Reason, text)
 	}
 	if v.Traffic != nil && v.Traffic.Differs {
 		text += fmt.Sprintf(". The route is to give the canary %s of the requests, and it got %s",

@@ -127,7 +127,7 @@ func (o *analyze) weigh(config analysis.Config, intervals []metrics.Interval) (a
 		return analysis.Verdict{}, err
 	}
 	if o.weight > 0 {
-		if err := a.Expect(o.weight / 100); err != nil {
+		if err := a.Expect(o.weight/100, time.Time{}); err != nil {
 			return analysis.Verdict{}, err
 		}
 	}
