@@ -1,0 +1,230 @@
+package metrics
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// DifferConfig says how readings become intervals. Fix it before the first
+// reading: what is left out may not depend on what was seen.
+type DifferConfig struct {
+	// Metric is the name of the intervals: "errors" or "latency".
+	Metric  string
+	Release Release
+	// MaxGap is the longest interval that is believed. Over a longer one, Pods
+	// came and went unread and weights changed: it is dropped for both versions.
+	MaxGap time.Duration
+	// WarmUp leaves out what a Pod that appears after the start answers first.
+	WarmUp time.Duration
+}
+
+// DefaultMaxGap is four scrapes of the usual 30 s.
+const DefaultMaxGap = 2 * time.Minute
+
+// Differ turns samples of counters into intervals. It differences the raw
+// values series by series, because PromQL's increase() extrapolates and cannot
+// see the first value of a series.
+//
+// An interval ends when everything that is read has been read again, so that
+// both versions are in it, however their scrapes are offset. Whatever is not
+// read for more than two of its periods is gone and no longer waited for; if it
+// comes back, its counters go on from where they were.
+type Differ struct {
+	config  DifferConfig
+	series  map[string]*tally
+	targets map[string]*target
+	begin   time.Time // what was counted up to then is history
+	start   time.Time // of the open interval
+	before  time.Time // when the last closed interval began
+	latest  time.Time // of all samples
+}
+
+// target is what is read at one go.
+type target struct {
+	last   time.Time
+	period time.Duration // the shortest between two readings; 0 before the second
+	from   time.Time     // what it read up to then does not count
+}
+
+// NewDiffer starts counting after begin: what a series has at or before that is
+// its history, and what a series that appears later has is all new.
+func NewDiffer(c DifferConfig, begin time.Time) *Differ {
+	if c.MaxGap <= 0 {
+		c.MaxGap = DefaultMaxGap
+	}
+	return &Differ{config: c, series: map[string]*tally{}, targets: map[string]*target{}, begin: begin, start: begin}
+}
+
+// Read takes samples in any order and returns the intervals that they complete,
+// oldest first. A sample that was taken before, or that is older than one that
+// was, changes nothing.
+func (d *Differ) Read(samples []Sample) []Interval {
+	sorted := slices.SortedStableFunc(slices.Values(samples), func(a, b Sample) int { return a.At.Compare(b.At) })
+	var intervals []Interval
+	for len(sorted) > 0 {
+		at := sorted[0].At
+		n := 1
+		for n < len(sorted) && sorted[n].At.Equal(at) {
+			n++
+		}
+		for i := range sorted[:n] {
+			d.take(&sorted[i])
+		}
+		sorted = sorted[n:]
+		if at.After(d.start) && d.complete(at) {
+			intervals = append(intervals, d.close(at)...)
+		}
+	}
+	return intervals
+}
+
+// Known reports whether there has been a sample of the version.
+func (d *Differ) Known(version string) bool {
+	for _, t := range d.series {
+		if t.last.Version == version {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Differ) take(s *Sample) {
+	d.afterSilence(s.At)
+	known := d.targets[s.Target]
+	t := d.series[s.Series]
+	switch {
+	case t != nil && !s.At.After(t.last.At):
+		return // a duplicate, or a clock that went back
+	case t != nil && s.Reader != t.last.Reader && !d.gone(d.targets[t.last.Target], s.At):
+		return // somebody else reads the same counter
+	case t == nil && known != nil && s.At.Before(known.last):
+		return
+	}
+	if known == nil {
+		known = d.appear(s.At)
+		d.targets[s.Target] = known
+	}
+	if !known.last.IsZero() && !known.last.After(d.before) {
+		known.from = s.At // the last interval ended without it, so others are ahead
+	}
+	known.read(s.At)
+	if t == nil {
+		t = &tally{}
+		d.series[s.Series] = t
+	}
+	t.take(s, d.begin, !s.At.After(known.from))
+	if s.At.After(d.latest) {
+		d.latest = s.At
+	}
+}
+
+// appear makes a target that has not been seen before.
+func (d *Differ) appear(at time.Time) *target {
+	if d.config.WarmUp > 0 && at.After(d.begin) {
+		return &target{from: at.Add(d.config.WarmUp)}
+	}
+	return &target{}
+}
+
+// afterSilence begins anew: after a time without any sample nobody can say
+// whether what appears is new, until all have had a turn.
+func (d *Differ) afterSilence(at time.Time) {
+	if d.latest.IsZero() || at.Sub(d.latest) <= d.config.MaxGap {
+		return
+	}
+	d.begin = at.Add(d.config.MaxGap / 2)
+	d.start = d.begin
+	for _, t := range d.series {
+		t.reset()
+	}
+}
+
+// read notes a reading. All series of a target come with one time.
+func (t *target) read(at time.Time) {
+	if period := at.Sub(t.last); !t.last.IsZero() && period > 0 && (t.period == 0 || period < t.period) {
+		t.period = period
+	}
+	t.last = at
+}
+
+// hiccup is how long even those who are read every second may be silent.
+const hiccup = 10 * time.Second
+
+// gone reports whether a target has missed two readings.
+func (d *Differ) gone(t *target, now time.Time) bool {
+	patience := d.config.MaxGap
+	if t.period > 0 {
+		patience = min(patience, max(t.period*5/2, hiccup))
+	}
+	return now.Sub(t.last) > patience
+}
+
+// complete reports whether everything that is still there has been read since
+// the interval began.
+func (d *Differ) complete(now time.Time) bool {
+	for _, t := range d.targets {
+		if !t.last.After(d.start) && !d.gone(t, now) {
+			return false
+		}
+	}
+	return true
+}
+
+// close ends the interval, and forgets what has long been gone: the names of
+// Pods are never used again, but a controller watches for weeks.
+func (d *Differ) close(at time.Time) []Interval {
+	var intervals []Interval
+	if at.Sub(d.start) <= d.config.MaxGap {
+		intervals = d.intervals(at)
+	}
+	for name, t := range d.series {
+		if at.Sub(t.last.At) > forgotten {
+			delete(d.series, name)
+			continue
+		}
+		t.reset()
+	}
+	for name, t := range d.targets {
+		if at.Sub(t.last) > forgotten {
+			delete(d.targets, name)
+		}
+	}
+	d.before, d.start = d.start, at
+	return intervals
+}
+
+const forgotten = time.Hour
+
+// limits are the edges that every series has: two versions with different
+// buckets can be compared only where they agree.
+func (d *Differ) limits(at time.Time) []float64 {
+	var common []float64
+	first := true
+	for _, t := range d.series {
+		if at.Sub(t.last.At) > d.config.MaxGap {
+			continue
+		}
+		if first {
+			for _, b := range t.last.Bad {
+				common = append(common, b.Limit)
+			}
+			first = false
+			continue
+		}
+		common = slices.DeleteFunc(common, func(limit float64) bool {
+			_, ok := t.last.at(limit)
+			return !ok
+		})
+	}
+	return common
+}
+
+// at finds the count above a limit.
+func (s *Sample) at(limit float64) (count uint64, ok bool) {
+	i, ok := slices.BinarySearchFunc(s.Bad, limit, func(b Bad, l float64) int { return cmp.Compare(b.Limit, l) })
+	if !ok {
+		return 0, false
+	}
+	return s.Bad[i].Count, true
+}

@@ -1,0 +1,130 @@
+package metrics
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/stats"
+)
+
+// Release says whose requests are compared.
+type Release struct {
+	Namespace string
+	// App is the prefix of the Deployments' names, <app>-<version>, and the value
+	// of the label app of their Pods.
+	App string
+	// Service is the short name of the host that the route sends to.
+	Service string
+	// Stable and Canary are the two versions.
+	Stable, Canary string
+}
+
+// Versions are the two.
+func (r Release) Versions() []string { return []string{r.Stable, r.Canary} }
+
+// Sample is what one series had counted at one time, since its process began.
+type Sample struct {
+	// Series tells what was counted from everything else that was, whoever read
+	// it: equal for two readers of one counter.
+	Series string
+	// Reader tells those readers apart: two jobs that scrape one Pod, or the
+	// replicas of a Prometheus. Only one is believed at a time.
+	Reader  string
+	Version string
+	// Target is what is read at one go, such as a Pod.
+	Target string
+	// Pod is the Pod that answered the requests; empty where the source does not
+	// know.
+	Pod     string
+	Stratum string
+	// At is when it was read; Born when it began to count, zero if unknown.
+	At, Born time.Time
+
+	Total uint64
+	// Bad are those of Total that count against the version: one entry for a
+	// counter of errors, one for every edge of a histogram, in order of Limit.
+	Bad []Bad
+}
+
+// Bad is how many answers were above a limit.
+type Bad struct {
+	Limit float64 // in seconds; 0 for errors
+	Count uint64
+}
+
+// Errors makes the Bad of a counter.
+func Errors(count uint64) []Bad { return []Bad{{Count: count}} }
+
+// Bucket is a bucket of a histogram: how many values lie in (Lower, Upper].
+type Bucket struct{ Lower, Upper, Count float64 }
+
+// Cumulative is a bucket of a classic histogram: how many values are at most LE.
+type Cumulative struct{ LE, Count float64 }
+
+// ClassicEdges counts what lies above each finite edge of a classic histogram.
+// Scale turns the unit of the edges into seconds. An error wraps
+// stats.ErrCounts.
+func ClassicEdges(buckets []Cumulative, scale float64) (total uint64, bad []Bad, err error) {
+	sorted := slices.SortedFunc(slices.Values(buckets), func(a, b Cumulative) int { return cmp.Compare(a.LE, b.LE) })
+	if len(sorted) == 0 || !math.IsInf(sorted[len(sorted)-1].LE, 1) {
+		return 0, nil, fmt.Errorf("%w: a histogram without its bucket le=\"+Inf\"", stats.ErrCounts)
+	}
+	if total, err = stats.Count(sorted[len(sorted)-1].Count); err != nil {
+		return 0, nil, err
+	}
+	for _, b := range sorted[:len(sorted)-1] {
+		within, err := stats.Count(b.Count)
+		switch {
+		case err != nil:
+			return 0, nil, fmt.Errorf("bucket le=%g: %w", b.LE, err)
+		case within > total:
+			return 0, nil, fmt.Errorf("%w: %d values up to %g of %d in all", stats.ErrCounts, within, b.LE, total)
+		case !(b.LE*scale > 0) || len(bad) > 0 && bad[len(bad)-1].Limit == b.LE*scale:
+			continue // no latency lies below; or the same edge, written twice
+		}
+		bad = append(bad, Bad{Limit: b.LE * scale, Count: total - within})
+	}
+	return total, bad, nil
+}
+
+// The edges that a native histogram is read at: powers of √2 from 2^-10 s, a
+// millisecond, to 2^6 s. That is its schema 1, coarse on purpose: a histogram
+// that halves its resolution to save memory keeps these edges for long.
+const (
+	nativeFirst, nativeLast = -20, 12
+	nativePerDoubling       = 2
+)
+
+// NativeEdges counts what lies above each edge, a constant set but for those
+// that fall into the middle of a bucket: their counts are not known, and a guess
+// would be taken for evidence.
+func NativeEdges(count float64, buckets []Bucket, scale float64) (total uint64, bad []Bad, err error) {
+	if total, err = stats.Count(count); err != nil {
+		return 0, nil, err
+	}
+	const rounding = 1e-9 // of boundaries, which are written in decimal
+	for k := nativeFirst; k <= nativeLast; k++ {
+		limit := math.Exp2(float64(k) / nativePerDoubling)
+		above, known := 0.0, true
+		for _, b := range buckets {
+			switch {
+			case b.Lower*scale >= limit*(1-rounding):
+				above += b.Count
+			case b.Upper*scale > limit*(1+rounding):
+				known = known && b.Count == 0
+			}
+		}
+		if !known {
+			continue
+		}
+		n, err := stats.Count(above)
+		if err != nil || n > total {
+			return 0, nil, fmt.Errorf("%w: %v values above %g of %d in all", stats.ErrCounts, above, limit, total)
+		}
+		bad = append(bad, Bad{Limit: limit, Count: n})
+	}
+	return total, bad, nil
+}
