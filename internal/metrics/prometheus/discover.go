@@ -18,14 +18,25 @@ import (
 // the lab's, then the Services that kube-prometheus-stack (as release "kps"),
 // the Prometheus operator and Istio's samples create, through the API server.
 func Discover(client *kube.Client, given string) ([]metrics.Source, error) {
+	servers, err := Servers(client, given, http.DefaultClient)
+	sources := make([]metrics.Source, len(servers))
+	for i, s := range servers {
+		sources[i] = s
+	}
+	return sources, err
+}
+
+// Servers is Discover for those who watch. Options.Client makes the HTTP client
+// for a URL that a person gave; credentials for that are sent nowhere else.
+func Servers(client *kube.Client, given string, with *http.Client) ([]*Server, error) {
 	if given != "" {
 		base, err := url.Parse(given)
 		if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
 			return nil, fmt.Errorf("%q is not the URL of a Prometheus: want http://host:port", given)
 		}
-		return []metrics.Source{At(base, http.DefaultClient)}, nil
+		return []*Server{At(base, with)}, nil
 	}
-	return []metrics.Source{
+	return []*Server{
 		lab(client),
 		service(client, "monitoring", "kps-kube-prometheus-stack-prometheus"),
 		service(client, "monitoring", "prometheus-operated"),

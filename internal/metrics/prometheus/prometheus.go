@@ -18,9 +18,16 @@ import (
 	"github.com/canaryctl/canaryctl/internal/metrics"
 )
 
-// maxAnswer bounds what is read of an answer, in bytes: sums by version are
-// small, and a proxy in between may answer with anything.
-const maxAnswer = 1 << 20
+// What is read of an answer at most, in bytes: sums by version are small, and a
+// proxy in between may answer with anything.
+const (
+	maxSums = 1 << 20
+	maxRaw  = 64 << 20
+)
+
+// maxAddress is the longest query that goes into the address line, which servers
+// bound at 8 kB and more.
+const maxAddress = 4 << 10
 
 // Server is one Prometheus.
 type Server struct {
@@ -45,26 +52,57 @@ func (s *Server) Name() string { return s.name }
 // Sum implements metrics.Source with an instant query
 // (https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries).
 func (s *Server) Sum(ctx context.Context, promQL, label string) (map[string]float64, error) {
+	response, err := s.ask(ctx, promQL)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := read(response.Body, maxSums)
+	if err != nil {
+		return nil, err
+	}
+	return decode(response.StatusCode, body, label)
+}
+
+// ask sends an instant query. It is a GET, which through the API server's proxy
+// takes the lesser permission, unless it is too long for the address line.
+func (s *Server) ask(ctx context.Context, promQL string) (*http.Response, error) {
 	base, err := s.base(ctx)
 	if err != nil {
 		return nil, err
 	}
 	where := base.JoinPath("api/v1/query")
-	where.RawQuery = url.Values{"query": {promQL}}.Encode()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
+	form := url.Values{"query": {promQL}}.Encode()
+	method, body := http.MethodGet, io.Reader(nil)
+	if len(form) > maxAddress {
+		method, body = http.MethodPost, strings.NewReader(form)
+	} else {
+		where.RawQuery = form
+	}
+	request, err := http.NewRequestWithContext(ctx, method, where.String(), body)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	response, err := s.http.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	return response, nil
+}
+
+// read reads an answer, up to a number of bytes.
+func read(from io.Reader, most int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(from, most+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the answer: %w", err)
 	}
-	return decode(response.StatusCode, body, label)
+	if int64(len(body)) > most {
+		return nil, fmt.Errorf("read the answer: it is longer than %d MiB", most>>20)
+	}
+	return body, nil
 }
 
 // answer is the envelope of every answer of the API.

@@ -1,0 +1,204 @@
+package prometheus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/metrics"
+)
+
+// Config says what to watch in a Prometheus.
+type Config struct {
+	Profile  metrics.Profile
+	Releases []metrics.Release
+	// Since is how far back to begin; zero is now.
+	Since time.Duration
+	// Window is how far back every query looks beyond what is new, so that each
+	// series has a sample in it to count from. It should hold two scrapes.
+	Window time.Duration
+	// MaxGap and WarmUp are as in metrics.DifferConfig.
+	MaxGap, WarmUp time.Duration
+	Guard          metrics.GuardConfig
+	// Now is the clock; nil is the real one.
+	Now func() time.Time
+}
+
+// DefaultWindow holds two scrapes of the slowest usual interval, 30 s or 1 min.
+const DefaultWindow = 2*time.Minute + 10*time.Second
+
+// maxLookback bounds what is asked for after a long time without an answer.
+const maxLookback = time.Hour
+
+// Watcher reads raw counters of any number of releases with one query per metric.
+// It is safe for concurrent use.
+type Watcher struct {
+	server *Server
+	config Config
+	guard  *metrics.Guard
+	list   []query
+
+	mu      sync.Mutex
+	asked   time.Time // when the last answer was asked for; zero before the first
+	rounds  int
+	failed  error // of the last round
+	streams []*stream
+}
+
+// query selects one metric of all releases.
+type query struct{ metric, selector string }
+
+// Watch prepares a Watcher. It sends no request.
+func (s *Server) Watch(c Config) (*Watcher, error) {
+	if len(c.Releases) == 0 {
+		return nil, errors.New("watch metrics: no release is named")
+	}
+	if c.Window <= 0 {
+		c.Window = DefaultWindow
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	w := &Watcher{server: s, config: c, guard: metrics.NewGuard(c.Guard)}
+	for metric, list := range map[string][]metrics.Instrument{metrics.MetricErrors: c.Profile.Errors, metrics.MetricLatency: c.Profile.Latency} {
+		if len(list) > 0 {
+			w.list = append(w.list, query{metric, selector(c.Profile, list, metric, c.Releases)})
+		}
+	}
+	slices.SortFunc(w.list, func(a, b query) int { return strings.Compare(a.metric, b.metric) })
+	for _, r := range c.Releases {
+		w.streams = append(w.streams, &stream{watcher: w, release: r})
+	}
+	return w, nil
+}
+
+// Streams returns one stream for each release, in their order. They share their
+// queries: when each is asked in turn, Prometheus is asked once.
+func (w *Watcher) Streams() []metrics.Stream {
+	all := make([]metrics.Stream, len(w.streams))
+	for i, s := range w.streams {
+		all[i] = s
+	}
+	return all
+}
+
+// selector picks all spellings of a metric, of all releases. A histogram's native
+// form has its bare name.
+func selector(p metrics.Profile, list []metrics.Instrument, metric string, releases []metrics.Release) string {
+	names := make([]string, len(list))
+	for i, one := range list {
+		names[i] = one.Name
+		if metric == metrics.MetricLatency {
+			names[i] += "(_bucket)?"
+		}
+	}
+	matchers := p.Identity.Matchers(releases)
+	maps.Copy(matchers, p.Where)
+	parts := []string{"__name__=~" + strconv.Quote(strings.Join(names, "|"))}
+	for _, label := range slices.Sorted(maps.Keys(matchers)) {
+		parts = append(parts, label+"=~"+strconv.Quote(matchers[label]))
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+// stream is one release's share of what the Watcher reads.
+type stream struct {
+	watcher *Watcher
+	release metrics.Release
+	meters  []*metrics.Meter // in the order of the queries
+	ready   []metrics.Interval
+	round   int
+}
+
+// Next implements metrics.Stream.
+func (s *stream) Next(ctx context.Context) ([]metrics.Interval, error) {
+	w := s.watcher
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s.round == w.rounds {
+		w.failed = w.poll(ctx)
+		w.rounds++
+	}
+	s.round = w.rounds
+	ready := s.ready
+	s.ready = nil
+	if w.failed != nil && len(ready) == 0 {
+		return nil, fmt.Errorf("%s: %w", w.server.Name(), w.failed)
+	}
+	if err := metrics.NoData(s.meters...); err != nil {
+		return nil, fmt.Errorf("%s: %w", w.server.Name(), err)
+	}
+	return ready, nil
+}
+
+// poll asks for what is new since the last answer. All metrics are read before
+// any is counted, so that an answer that fails is asked for again in full.
+func (w *Watcher) poll(ctx context.Context) error {
+	now := w.config.Now()
+	lookback := w.config.Since + w.config.Window
+	if !w.asked.IsZero() {
+		lookback = min(now.Sub(w.asked), maxLookback) + w.config.Window
+	}
+	answers := make([]reply, len(w.list))
+	for i, q := range w.list {
+		err := w.guard.Do(ctx, func(ctx context.Context) (err error) {
+			answers[i], err = w.server.raw(ctx, q.selector, lookback)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if w.asked.IsZero() {
+		if err := w.begin(answers[0].at, now); err != nil {
+			return err
+		}
+	}
+	w.asked = now
+	for i := range w.list {
+		w.deal(i, points(answers[i].series))
+	}
+	return nil
+}
+
+// begin starts all meters, by the server's clock: samples bear its times, and
+// ours may be wrong.
+func (w *Watcher) begin(server, own time.Time) error {
+	begin := own
+	if !server.IsZero() {
+		begin = server.Add(time.Second) // the header is cut to whole seconds
+	}
+	for _, s := range w.streams {
+		s.meters = nil
+		for _, q := range w.list {
+			m, err := metrics.NewMeter(w.config.Profile, metrics.DifferConfig{
+				Metric: q.metric, Release: s.release, MaxGap: w.config.MaxGap, WarmUp: w.config.WarmUp,
+			}, begin.Add(-w.config.Since))
+			if err != nil {
+				return err
+			}
+			s.meters = append(s.meters, m)
+		}
+	}
+	return nil
+}
+
+// deal hands every point to the releases that it is of.
+func (w *Watcher) deal(metric int, all []metrics.Point) {
+	for _, s := range w.streams {
+		var mine []metrics.Point
+		for _, p := range all {
+			if version, ok := w.config.Profile.Identity.Owner(s.release, p.Labels); ok {
+				p.Version = version
+				mine = append(mine, p)
+			}
+		}
+		s.ready = append(s.ready, s.meters[metric].Read(mine)...)
+	}
+}
