@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/canaryctl/canaryctl/internal/stats"
@@ -149,8 +150,10 @@ func (p plot) draw() string {
 	}
 	fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle" fill="#6b7280">%s</text>`+"\n", (plotLeft+plotRight)/2, plotBottom+40, strings.ReplaceAll(p.axis, ">", "&gt;"))
 	legend := plotTop + 8
-	for _, l := range p.lines {
+	for _, l := range slices.Backward(p.lines) { // the first line on top
 		p.drawLine(&b, l)
+	}
+	for _, l := range p.lines {
 		if l.label != "" {
 			fmt.Fprintf(&b, `<rect x="%d" y="%d" width="14" height="4" rx="2" fill="%s"/><text x="%d" y="%d" fill="#374151">%s</text>`+"\n",
 				plotRight+18, legend-6, l.colour, plotRight+38, legend, l.label)

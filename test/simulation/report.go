@@ -11,7 +11,7 @@ import (
 // size is how many releases are simulated of each kind.
 type size struct{ good, bad, speed, late int }
 
-func full() size { return size{good: 5000, bad: 2000, speed: 4000, late: 1000} }
+func full() size { return size{good: 10_000, bad: 2000, speed: 4000, late: 1000} }
 
 func (s size) tenth() size { return size{s.good / 10, s.bad / 10, s.speed / 10, s.late / 10} }
 
