@@ -1,0 +1,131 @@
+package metrics
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/canaryctl/canaryctl/internal/stats"
+)
+
+// strata is what the canary alone answered.
+func strata(name string, total, bad uint64) stats.Counts {
+	return stats.Counts{Stratum: name, CanaryTotal: total, CanaryBad: bad}
+}
+
+// What a series counts as, by profile: the spellings of the client libraries.
+func TestProfilesReadWhatLibrariesWrite(t *testing.T) {
+	r := Release{Namespace: "shop", App: "cart", Service: "cart", Stable: "v1", Canary: "v2"}
+	pod := func(more ...string) map[string]string {
+		labels := map[string]string{"namespace": "shop", "pod": "cart-v2-5d9c7b8f6d-abcde"}
+		for i := 0; i < len(more); i += 2 {
+			labels[more[i]] = more[i+1]
+		}
+		return labels
+	}
+	mesh := func(reporter, code string) map[string]string {
+		return map[string]string{"reporter": reporter, "destination_service_namespace": "shop", "destination_service_name": "cart",
+			"destination_version": "v2", "response_code": code, "instance": "x"}
+	}
+	for _, test := range []struct {
+		what, profile, name string
+		labels              map[string]string
+		want                *seen
+	}{
+		{"versioned-echo", "app", "http_requests_total", pod("route", "/", "code", "503"), &seen{5, 6, strata("/", 3, 3)}},
+		{"success", "app", "http_requests_total", pod("route", "/", "code", "404"), &seen{5, 6, strata("/", 3, 0)}},
+		{"another label", "app", "http_requests_total", pod("path", "/buy", "status", "500"), &seen{5, 6, strata("/buy", 3, 3)}},
+		{"a probe", "app", "http_requests_total", pod("route", "/health", "code", "500"), nil},
+		{"OpenTelemetry", "app", "http_server_request_duration_seconds_count", pod("http_route", "/buy", "http_response_status_code", "500"), &seen{5, 6, strata("/buy", 3, 3)}},
+		{"Spring", "app", "http_server_requests_seconds_count", pod("uri", "/buy", "status", "500", "outcome", "SERVER_ERROR"), &seen{5, 6, strata("/buy", 3, 3)}},
+		{"Spring's own pages", "app", "http_server_requests_seconds_count", pod("uri", "/actuator/prometheus", "status", "500"), nil},
+		{"mesh", "istio", "istio_requests_total", mesh("destination", "500"), &seen{5, 6, strata("", 3, 3)}},
+		{"waypoint", "istio", "istio_requests_total", mesh("waypoint", "200"), &seen{5, 6, strata("", 3, 0)}},
+		{"the other reporter", "istio", "istio_requests_total", mesh("source", "500"), nil},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			p, err := FindProfile(test.profile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			version, ok := p.Identity.Owner(r, test.labels)
+			if !ok || version != "v2" {
+				t.Fatalf("version %q, %t: want v2", version, ok)
+			}
+			m, err := NewMeter(p, DifferConfig{Metric: MetricErrors, Release: r}, clock(5))
+			if err != nil {
+				t.Fatal(err)
+			}
+			point := Point{Name: test.name, Labels: test.labels, Version: version, At: clock(4), Value: 40}
+			later := point
+			later.At, later.Value = clock(6), 43
+			var want []seen
+			if test.want != nil {
+				want = []seen{*test.want}
+			}
+			if diff := cmp.Diff(want, summary(m.Read([]Point{point, later}))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestIdentityOwner(t *testing.T) {
+	i := Identity{Namespace: "namespace", Pod: "pod"}
+	r := Release{Namespace: "shop", App: "cart", Stable: "v1", Canary: "v2"}
+	for pod, want := range map[string]string{
+		"cart-v1-5d9c7b8f6d-abcde": "v1", "cart-v2-5d9c7b8f6d-abcde": "v2", "cart-v1-beta-5d9c7b8f6d-abcde": "",
+		"cart-v10-5d9c7b8f6d-abcde": "", "my-cart-v1-5d9c7b8f6d-abcde": "", "cart-v1": "", "": "",
+	} {
+		if got, _ := i.Owner(r, map[string]string{"namespace": "shop", "pod": pod}); got != want {
+			t.Errorf("Pod %q is of %q, want %q", pod, got, want)
+		}
+	}
+	if v, ok := i.Owner(r, map[string]string{"namespace": "other", "pod": "cart-v1-5d9c7b8f6d-abcde"}); ok {
+		t.Errorf("a Pod of another namespace is of %s", v)
+	}
+}
+
+func TestMeterKeepsToOneSpelling(t *testing.T) {
+	p, err := FindProfile("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewMeter(p, DifferConfig{Metric: MetricErrors, Release: Release{Stable: "v1", Canary: "v2"}}, clock(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := func(at, value float64) []Point {
+		labels := map[string]string{"pod": "a", "code": "200"}
+		return []Point{{Name: "http_requests_total", Labels: labels, Version: "v1", At: clock(at), Value: value},
+			{Name: "http_server_requests_seconds_count", Labels: labels, Version: "v1", At: clock(at), Value: value}}
+	}
+	m.Read(both(0, 10))
+	if diff := cmp.Diff([]seen{counts(0, 5, 7, 0, 0, 0)}, summary(m.Read(both(5, 17)))); diff != "" {
+		t.Errorf("one request is counted once (-want +got):\n%s", diff)
+	}
+}
+
+func TestProfilesThatCannotBe(t *testing.T) {
+	for text, want := range map[string]string{
+		`- {identity: {pod: pod}, errors: [{name: x, bad: {code: 5..}}]}`:                      "it has no name",
+		`- {name: p, errors: [{name: x, bad: {code: 5..}}]}`:                                   "identity must name",
+		`- {name: p, identity: {pod: pod}}`:                                                    "it names no metric",
+		`- {name: p, identity: {pod: pod}, errors: [{name: 'x{}', bad: {code: 5..}}]}`:         "no name of a metric",
+		`- {name: p, identity: {pod: pod}, errors: [{name: x}]}`:                               "bad must say",
+		`- {name: p, identity: {pod: pod}, errors: [{name: x, bad: {code: '('}}]}`:             "label code",
+		`- {name: p, identity: {pod: pod}, latency: [{name: x}]}`:                              "scale must say",
+		`- {name: p, identity: {pod: pod}, latency: [{name: x, scale: 1}], where: {a: '[a-'}}`: "label a",
+		`- {nome: p}`: "unknown field",
+	} {
+		_, err := ParseProfiles([]byte(text))
+		if !errors.Is(err, ErrProfile) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	if _, err := FindProfile("linkerd"); err == nil || !strings.Contains(err.Error(), "there are istio, app") {
+		t.Errorf("an unknown profile: %v", err)
+	}
+}
