@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,9 @@ import (
 	"github.com/canaryctl/canaryctl/internal/metrics"
 )
 
+// plannedTime is that of a release whose regressions may begin late.
+const plannedTime = time.Hour
+
 // rowInterval is the time that a row of counts covers where nobody says.
 const rowInterval = 15 * time.Second
 
@@ -23,18 +27,31 @@ type analyze struct {
 	interval time.Duration
 	weight   float64
 	output   string
+
+	// Of a canary in the cluster.
+	target              target
+	source, prometheus  string
+	profile, record     string
+	since, wait, warmUp time.Duration
+	watch               bool
 }
 
 // NewCmdAnalyze says what is known of a canary.
 func NewCmdAnalyze(f *Factory) *cobra.Command {
 	o := &analyze{Factory: f, method: newMethod()}
 	cmd := &cobra.Command{
-		Use:   "analyze --counts FILE",
+		Use:   "analyze",
 		Short: "Say what is known of a canary: pass, fail or inconclusive, and why",
 		Long: `analyze weighs the evidence that the canary fails more often than the stable
 version, and that it does not, and says so in a sentence and in numbers. It may
 be asked at any time and as often as you like: looking costs nothing, and the
 share of good canaries that ever get "fail" stays below --alpha.
+
+It reads what both versions answered from a Prometheus, found by itself, or where
+there is none from the Pods, through the API server. One look takes the last
+--since; Pods remember nothing, so that there it is two readings, --interval
+apart. -w goes on until interrupted, --wait until a decision or for so long. While
+nothing can be read the verdict is inconclusive, and says why.
 
 With --counts it needs no cluster: bring your own numbers, one row for each
 interval, in order of time. "-" reads standard input.
@@ -48,10 +65,19 @@ which also describes the output of -o json).
 
 The method is fixed before the first look. Tuned after looking, it guarantees
 nothing; its hash in the output tells one from another.`,
-		Example: `  # Your own numbers
-  canaryctl analyze --counts counts.csv
+		Example: `  # The canary in the cluster, now, and from now on
+  canaryctl analyze
+  canaryctl analyze -w
 
-  # In a pipeline: 0 pass, 3 fail, 4 inconclusive
+  # In a pipeline: 0 pass, 3 fail, 4 not decided within half an hour
+  canaryctl analyze --wait 30m
+
+  # Keep the counts, and try other methods on them later
+  canaryctl analyze -w --record release.jsonl
+  canaryctl replay release.jsonl
+
+  # Your own numbers
+  canaryctl analyze --counts counts.csv
   canaryctl analyze --counts counts.csv -o json | jq -r .summary
 
   # A service that hardly ever fails: below 0.1% no ratio counts as harm
@@ -66,14 +92,26 @@ nothing; its hash in the output tells one from another.`,
 			if err != nil {
 				return err
 			}
+			if o.counts == "" {
+				return o.runLive(cmd.Context(), config)
+			}
 			return o.run(config)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.counts, "counts", "", "file of counts, one row for each interval; - for standard input")
-	flags.DurationVar(&o.interval, "interval", rowInterval, "time that one row of CSV covers")
+	flags.DurationVar(&o.interval, "interval", 0, "time that one row of CSV covers (default 15s), or between two readings (default 2s)")
 	flags.Float64Var(&o.weight, "weight", 0, "the canary's configured weight in percent, to compare its share of the requests with")
 	flags.StringVarP(&o.output, "output", "o", "", "output format: wide, json or yaml (default: a table)")
+	o.target.addFlags(flags)
+	flags.BoolVarP(&o.watch, "watch", "w", false, "go on until interrupted")
+	flags.DurationVar(&o.wait, "wait", 0, "go on until a decision, at most for this time")
+	flags.DurationVar(&o.since, "since", 5*time.Minute, "how far back to begin in a Prometheus")
+	flags.DurationVar(&o.warmUp, "warm-up", 0, "time of each new Pod to leave out")
+	flags.StringVar(&o.source, "metrics-source", sourceAuto, "where to read: auto, prometheus or pods")
+	flags.StringVar(&o.prometheus, "prometheus-url", "", "Prometheus to read (default: found by itself)")
+	flags.StringVar(&o.profile, "profile", "", "names of the metrics: istio, app, ... (default: the first that has any)")
+	flags.StringVar(&o.record, "record", "", "file to write what was counted to, for replay")
 	o.method.addFlags(flags)
 	return cmd
 }
@@ -85,19 +123,41 @@ func (o *analyze) complete(cmd *cobra.Command) (analysis.Config, error) {
 	default:
 		return analysis.Config{}, usagef("-o %s: analyze prints wide, json, yaml or a table", o.output)
 	}
-	if o.counts == "" {
-		return analysis.Config{}, hint.Wrap(usagef("no counts to analyse"), "name a file with --counts, or - for standard input")
-	}
-	if err := checkInterval(o.interval); err != nil {
+	if err := o.checkFlags(cmd); err != nil {
 		return analysis.Config{}, err
 	}
-	if o.weight != 0 || cmd.Flags().Changed("weight") {
-		if !(o.weight > 0 && o.weight <= 100) {
-			return analysis.Config{}, usagef("--weight %v: want a percentage above 0 and up to 100", o.weight)
-		}
+	if cmd.Flags().Changed("weight") && !(o.weight > 0 && o.weight <= 100) {
+		return analysis.Config{}, usagef("--weight %v: want a percentage above 0 and up to 100", o.weight)
+	}
+	if o.counts == "" && !cmd.Flags().Changed("onset-intervals") {
+		o.method.OnsetIntervals = max(1, int(plannedTime/o.every()))
 	}
 	return o.method.config()
 }
+
+// checkFlags knows which flags go with counts in a file, and which with a cluster.
+func (o *analyze) checkFlags(cmd *cobra.Command) error {
+	if cmd.Flags().Changed("interval") {
+		if err := checkInterval(o.interval); err != nil {
+			return err
+		}
+	}
+	if o.counts == "" {
+		if cmd.Flags().Changed("weight") {
+			return usagef("--weight goes with --counts; of a route it is known")
+		}
+		return o.checkSource()
+	}
+	for _, name := range []string{"watch", "wait", "since", "warm-up", "metrics-source", "prometheus-url", "profile", "record", "vs", "host"} {
+		if cmd.Flags().Changed(name) {
+			return usagef("--%s goes with a canary in the cluster, and --counts reads a file", name)
+		}
+	}
+	return nil
+}
+
+// every is the time between two readings.
+func (o *analyze) every() time.Duration { return cmp.Or(o.interval, liveInterval) }
 
 func checkInterval(d time.Duration) error {
 	if d < time.Millisecond {
@@ -107,7 +167,7 @@ func checkInterval(d time.Duration) error {
 }
 
 func (o *analyze) run(config analysis.Config) error {
-	intervals, err := readCounts(o.In, o.counts, o.interval)
+	intervals, err := readCounts(o.In, o.counts, cmp.Or(o.interval, rowInterval))
 	if err != nil {
 		return err
 	}
@@ -131,7 +191,7 @@ func (o *analyze) weigh(config analysis.Config, intervals []metrics.Interval) (a
 			return analysis.Verdict{}, err
 		}
 	}
-	for n, i := range intervals {
+	for n, i := range relevant(config, intervals) {
 		if err := a.Add(i); err != nil {
 			return analysis.Verdict{}, fmt.Errorf("interval %d: %w", n+1, err)
 		}
@@ -172,8 +232,22 @@ func verdictError(v analysis.Verdict) error {
 	case analysis.Fail:
 		return hint.Wrap(ErrVerdictFail, "canaryctl rollback gives all traffic back to the stable version")
 	}
-	return hint.Wrap(fmt.Errorf("%w: the evidence suffices neither for a pass nor for a fail", ErrInconclusive),
-		"go on at this weight or a higher one and ask again; asking again costs nothing")
+	next := "go on at this weight or a higher one and ask again; asking again costs nothing"
+	if spotless(v) {
+		next = "a service that hardly ever fails can only pass by a level: say with --negligible which share of bad requests would not matter"
+	}
+	return hint.Wrap(fmt.Errorf("%w: the evidence suffices neither for a pass nor for a fail", ErrInconclusive), "%s", next)
+}
+
+// spotless reports whether there is no bad request to compare, and no level below
+// which none is needed.
+func spotless(v analysis.Verdict) bool {
+	for _, m := range v.Metrics {
+		if m.Canary.Requests == 0 || m.Stable.Bad+m.Canary.Bad > 0 || m.Negligible != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func verdictMeaning(code int) string {

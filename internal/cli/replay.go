@@ -161,6 +161,7 @@ func (o *replay) run(files []string, configs []analysis.Config, limits []analysi
 }
 
 func decide(intervals []metrics.Interval, configs []analysis.Config, limits []analysis.Threshold) (replayed, error) {
+	intervals = relevant(configs[0], intervals) // all have the same metrics
 	r := replayed{Intervals: len(intervals)}
 	for _, c := range configs {
 		d, err := analysis.Replay(c, unnamed(), intervals)
