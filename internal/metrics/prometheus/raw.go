@@ -42,7 +42,13 @@ func (s *Server) raw(ctx context.Context, selector string, lookback time.Duratio
 	return reply{series: series, at: at}, nil
 }
 
-func unavailable(err error) error { return fmt.Errorf("%w: %w", metrics.ErrUnavailable, err) }
+// unavailable marks what may be tried again. A server that does not exist is not.
+func unavailable(err error) error {
+	if errors.Is(err, metrics.ErrAbsent) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", metrics.ErrUnavailable, err)
+}
 
 func decodeMatrix(code int, body []byte) ([]rangeSeries, error) {
 	var a struct {

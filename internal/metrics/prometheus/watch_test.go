@@ -246,6 +246,7 @@ func TestWatchSaysWhatIsWrong(t *testing.T) {
 	}{
 		"no data":  {`{"status":"success","data":{"resultType":"matrix","result":[]}}`, 200, metrics.ErrNoData, "no istio_requests_total"},
 		"starting": {`Service Unavailable`, 503, metrics.ErrUnavailable, "503"},
+		"absent":   {`{"kind":"Status","message":"services \"prometheus\" not found"}`, 404, metrics.ErrAbsent, "not found"},
 		"refused":  {`{"status":"error","error":"query processing would load too many samples"}`, 422, nil, "too many samples"},
 		"vector":   {`{"status":"success","data":{"resultType":"vector","result":[]}}`, 200, nil, "want a matrix"},
 		"broken":   {`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,2]]}]}}`, 200, nil, "not a string"},
