@@ -5,6 +5,7 @@ package analysis
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
@@ -26,7 +27,7 @@ type Analysis struct {
 	traffic  *trafficShare
 
 	rollback   stats.Peak // of the evidence of all metrics together
-	causes     []string   // set when rollback first reached its threshold
+	causes     []string   // set when rollback reached its threshold
 	start, end time.Time
 	reason     string // why nothing new is known; empty when it is
 }
@@ -109,7 +110,8 @@ func (a *Analysis) shares() (weights, logE []float64) {
 	return weights, logE
 }
 
-// look notes when the evidence first suffices, and whose it is.
+// look notes when the evidence suffices, and whose it is. Metrics of one interval
+// come one after the other, so a cause may join the first a moment later.
 func (a *Analysis) look() error {
 	now, err := a.together()
 	if err != nil {
@@ -118,7 +120,7 @@ func (a *Analysis) look() error {
 	if err := a.rollback.Update(now); err != nil {
 		return err
 	}
-	if a.causes != nil || now < stats.Threshold(a.config.RollbackAlpha) {
+	if now < stats.Threshold(a.config.RollbackAlpha) {
 		return nil
 	}
 	weights, logE := a.shares()
@@ -127,7 +129,9 @@ func (a *Analysis) look() error {
 		return err
 	}
 	for _, i := range causes {
-		a.causes = append(a.causes, a.metrics[i].metric.Name)
+		if name := a.metrics[i].metric.Name; !slices.Contains(a.causes, name) {
+			a.causes = append(a.causes, name)
+		}
 	}
 	return nil
 }

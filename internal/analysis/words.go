@@ -40,15 +40,19 @@ func (o *Outlook) String() string {
 
 // sentence is what one metric says.
 func (e *evidence) sentence(m MetricVerdict, v Versions) string {
+	of := ""
+	if m.Name != Errors {
+		of = " by " + m.Name
+	}
 	switch {
 	case m.Stable.Requests == 0 && m.Canary.Requests == 0:
-		return "No request of either version was counted yet"
+		return "No request of either version was counted yet" + of
 	case m.Canary.Requests == 0 || m.Stable.Requests == 0:
 		silent := v.Canary
 		if m.Stable.Requests == 0 {
 			silent = v.Stable
 		}
-		return fmt.Sprintf("No request of %s was counted yet: %s", silent, m.counts())
+		return fmt.Sprintf("No request of %s was counted yet%s: %s", silent, of, m.counts())
 	case m.Verdict == Fail:
 		return e.harm(m, v) + ": " + m.counts() + m.Ratio.words()
 	case m.Verdict == Pass:

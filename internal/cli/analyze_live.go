@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
@@ -27,7 +30,8 @@ type live struct {
 	record   io.Writer // nil for none
 	analysis *analysis.Analysis
 	out      *verdictView
-	told     bool // where the counts come from
+	told     bool            // where the counts come from
+	seen     map[string]bool // metrics that were counted, whether they decide or not
 }
 
 // runLive finds the route and the source, and looks.
@@ -76,6 +80,7 @@ func (l *live) run(ctx context.Context) error {
 	if err := l.expect(l.route); err != nil {
 		return err
 	}
+	l.seen = map[string]bool{}
 	began := l.Clock.Now()
 	ticker := l.Clock.NewTicker(l.every())
 	defer ticker.Stop()
@@ -123,7 +128,31 @@ func (l *live) conclude(v analysis.Verdict) error {
 			return err
 		}
 	}
+	l.tellOfEdges()
 	return verdictError(v)
+}
+
+// tellOfEdges says which latencies could be asked for, when the one that was is
+// no edge of the histogram.
+func (l *live) tellOfEdges() {
+	asked := l.method.latencyMetric()
+	if l.method.latency == 0 || l.seen[asked] {
+		return
+	}
+	var edges []time.Duration
+	for name := range l.seen {
+		if edge, ok := strings.CutPrefix(name, latencyPrefix); ok {
+			if seconds, err := strconv.ParseFloat(edge, 64); err == nil {
+				edges = append(edges, time.Duration(seconds*float64(time.Second)))
+			}
+		}
+	}
+	slices.Sort(edges)
+	if len(edges) == 0 {
+		fmt.Fprintf(l.Err, "no histogram of latencies was counted\n")
+		return
+	}
+	fmt.Fprintf(l.Err, "no edge of the histogram of latencies is at %s; there are %s\n", l.method.latency, strings.Trim(fmt.Sprint(edges), "[]"))
 }
 
 // look takes what has become known. A source that is silent is a reason to hold,
@@ -142,6 +171,7 @@ func (l *live) look(ctx context.Context) (analysis.Verdict, error) {
 		l.tell()
 	}
 	for _, i := range intervals {
+		l.seen[i.Metric] = true
 		if l.record != nil {
 			if err := analysis.Write(l.record, i, analysis.Versions{Stable: l.route.Stable, Canary: l.route.Canary}); err != nil {
 				return analysis.Verdict{}, err
@@ -171,7 +201,7 @@ func (l *live) readRoute(ctx context.Context) error {
 	defer cancel()
 	now, err := l.again(ctx)
 	if err != nil {
-		return nil //nolint:nilerr // the counts go on, and the next look reads it again
+		return nil // the counts go on, and the next look reads it again
 	}
 	if now.Stable != l.route.Stable || now.Canary != l.route.Canary {
 		l.out.leave()

@@ -202,3 +202,41 @@ func TestRatioChart(t *testing.T) {
 		t.Errorf("chart (-want +got):\n%s", diff)
 	}
 }
+
+func TestLiveJudgesLatency(t *testing.T) {
+	stdout, stderr, err := runPlayed(t, &played{counts: fails(1, 10)}, func(l *live) {
+		l.method, l.wait = newMethod(), time.Hour
+		l.method.latency = 250 * time.Millisecond
+		if l.config, _ = l.method.config(); len(l.config.Metrics) != 2 {
+			t.Fatalf("metrics %+v", l.config.Metrics)
+		}
+	})
+	if !errors.Is(err, ErrVerdictFail) || !strings.Contains(stdout, "that v2 takes longer than 250ms more than 1.1 times as often as v1") {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+	if strings.Contains(stderr, "edge") {
+		t.Errorf("narration %q", stderr)
+	}
+	_, stderr, err = runPlayed(t, &played{counts: fails(90, 10)}, func(l *live) {
+		l.method, l.wait = newMethod(), time.Minute
+		l.method.latency = 300 * time.Millisecond
+		l.config, _ = l.method.config()
+	})
+	if !errors.Is(err, ErrInconclusive) || !strings.Contains(stderr, "no edge of the histogram of latencies is at 300ms; there are 250ms") {
+		t.Errorf("%v, narration %q", err, stderr)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                  "",
+		"one":               "one",
+		"one two three":     "one two\nthree",
+		"seven123 a":        "seven123\na",
+		"overlongword a bc": "overlongword\na bc",
+	} {
+		if diff := cmp.Diff(want, wrap(text, 8)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+	}
+}

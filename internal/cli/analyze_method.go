@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
+	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
@@ -18,6 +21,15 @@ type method struct {
 	alpha, promoteAlpha, side share
 	cap, dispersion           string
 	onset                     bool
+	latency                   time.Duration // 0 for none
+}
+
+// latencyPrefix begins the names of metrics that are edges of a histogram.
+const latencyPrefix = metrics.MetricLatency + " le="
+
+// latencyMetric is the metric of requests slower than --latency.
+func (m *method) latencyMetric() string {
+	return latencyPrefix + strconv.FormatFloat(m.latency.Seconds(), 'g', -1, 64)
 }
 
 func newMethod() method {
@@ -46,6 +58,7 @@ func (m *method) addCommonFlags(flags *pflag.FlagSet) {
 	flags.Var(&m.promoteAlpha, "promote-alpha", "probability of passing a canary that is beyond the margin")
 	flags.Var(&m.side, "interval-alpha", "probability that the ratio is ever outside of its interval, on each side")
 	flags.Var(&m.negligible, "negligible", "share of bad requests below which no ratio counts as harm; 0 for none")
+	flags.DurationVar(&m.latency, "latency", 0, "also count requests slower than this, an edge of the histogram of latencies; errors and this have half of --alpha each")
 	m.addEvidenceFlags(flags)
 }
 
@@ -85,6 +98,15 @@ func (m *method) config() (analysis.Config, error) {
 			return c, usagef("--dispersion %s: want 1 or more, or auto", m.dispersion)
 		}
 		c.Dispersion = v
+	}
+	if m.latency < 0 {
+		return c, usagef("--latency %s cannot be negative", m.latency)
+	}
+	if m.latency > 0 {
+		c.Metrics[0].Weight = 0.5
+		c.Metrics = append(c.Metrics, analysis.Metric{
+			Name: m.latencyMetric(), Weight: 0.5, Does: fmt.Sprintf("takes longer than %s", m.latency),
+		})
 	}
 	if err := c.Validate(); err != nil {
 		return c, usagef("%w", err)

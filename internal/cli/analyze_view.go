@@ -111,10 +111,14 @@ func oddsText(e analysis.Evidence) string {
 
 // figure shows what is known of a number: three digits, or a dash.
 func figure(n analysis.Number) string {
-	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
+	switch v := float64(n); {
+	case math.IsNaN(v) || math.IsInf(v, 0):
 		return "-"
+	case v >= 1000 && v < 1e15:
+		return analysis.Thousands(uint64(v))
+	default:
+		return strconv.FormatFloat(v, 'g', 3, 64)
 	}
-	return strconv.FormatFloat(float64(n), 'g', 3, 64)
 }
 
 func percentText(n analysis.Number) string {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 
@@ -47,8 +48,29 @@ func (v *verdictView) show(verdict analysis.Verdict) error {
 	}
 	v.history = append(v.history, verdict.Metrics[0].Ratio)
 	v.history = v.history[max(0, len(v.history)-v.width()+chartMargin):]
+	verdict.Summary = wrap(verdict.Summary, v.width())
 	v.screen.show(verdictTable(verdict, v.format == "wide") + "\n" + ratioChart(v.history))
 	return nil
+}
+
+// wrap breaks a sentence into lines, since a terminal that is redrawn cuts them.
+func wrap(text string, width int) string {
+	var b strings.Builder
+	room := width
+	for i, word := range strings.Fields(text) {
+		switch need := utf8.RuneCountInString(word) + 1; {
+		case i == 0:
+			room -= need - 1
+		case need > room:
+			b.WriteByte('\n')
+			room = width - need + 1
+		default:
+			b.WriteByte(' ')
+			room -= need
+		}
+		b.WriteString(word)
+	}
+	return b.String()
 }
 
 // write passes over a document that is the same as the last.

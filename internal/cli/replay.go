@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -170,8 +171,9 @@ func decide(intervals []metrics.Interval, configs []analysis.Config, limits []an
 		}
 		r.Decisions = append(r.Decisions, d)
 	}
+	errors := slices.DeleteFunc(intervals, func(i metrics.Interval) bool { return i.Metric != analysis.Errors })
 	for _, limit := range limits {
-		r.Decisions = append(r.Decisions, limit.Replay(intervals))
+		r.Decisions = append(r.Decisions, limit.Replay(errors))
 	}
 	return r, nil
 }
