@@ -45,6 +45,7 @@ type target struct {
 	last   time.Time
 	period time.Duration // the shortest between two readings; 0 before the second
 	from   time.Time     // what it read up to then does not count
+	left   bool          // is known to be gone
 }
 
 // NewDiffer starts counting after begin: what a series has at or before that is
@@ -145,14 +146,24 @@ func (t *target) read(at time.Time) {
 	if period := at.Sub(t.last); !t.last.IsZero() && period > 0 && (t.period == 0 || period < t.period) {
 		t.period = period
 	}
-	t.last = at
+	t.last, t.left = at, false
+}
+
+// Leave says that a target is known to be gone: no interval waits for it.
+func (d *Differ) Leave(name string) {
+	if t := d.targets[name]; t != nil {
+		t.left = true
+	}
 }
 
 // hiccup is how long even those who are read every second may be silent.
 const hiccup = 10 * time.Second
 
-// gone reports whether a target has missed two readings.
+// gone reports whether a target has left, or missed two readings.
 func (d *Differ) gone(t *target, now time.Time) bool {
+	if t.left {
+		return true
+	}
 	patience := d.config.MaxGap
 	if t.period > 0 {
 		patience = min(patience, max(t.period*5/2, hiccup))

@@ -157,6 +157,16 @@ func TestDifferIgnoresWhatCameLate(t *testing.T) {
 	}
 }
 
+func TestDifferDoesNotWaitForWhoLeft(t *testing.T) {
+	d := NewDiffer(DifferConfig{Release: Release{Stable: "v1", Canary: "v2"}}, clock(0))
+	d.Read([]Sample{counter("a", "v1", 0, 100, 0), counter("b", "v2", 0, 50, 0), counter("c", "v2", 0, 50, 0)})
+	d.Leave("c")
+	got := d.Read([]Sample{counter("a", "v1", 1, 110, 0), counter("b", "v2", 1, 51, 0)})
+	if diff := cmp.Diff([]seen{counts(0, 1, 10, 0, 1, 0)}, summary(got)); diff != "" {
+		t.Errorf("intervals (-want +got):\n%s", diff)
+	}
+}
+
 func TestDifferComparesWhereBothVersionsHaveEdges(t *testing.T) {
 	d := NewDiffer(DifferConfig{Metric: MetricLatency, Release: Release{Stable: "v1", Canary: "v2"}}, clock(0))
 	at := func(pod, version string, seconds float64, total uint64, bad ...Bad) Sample {

@@ -118,6 +118,9 @@ func (m *Meter) Read(points []Point) []Interval {
 	return m.differ.Read(samples)
 }
 
+// Leave says that a Pod is known to be gone.
+func (m *Meter) Leave(namespace, pod string) { m.differ.Leave(namespace + "/" + pod) }
+
 // Err says why there is nothing to judge, wrapping ErrNoData, or is nil.
 func (m *Meter) Err() error {
 	r := m.differ.config.Release

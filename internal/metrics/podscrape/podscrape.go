@@ -55,6 +55,7 @@ type Scraper struct {
 	config Config
 	guard  *metrics.Guard
 	meters []*metrics.Meter // made by the first reading
+	listed []corev1.Pod     // the last time
 }
 
 // New prepares a Scraper, a metrics.Stream. It sends no request.
@@ -105,11 +106,25 @@ func (s *Scraper) read(ctx context.Context) ([]metrics.Point, error) {
 	if err := s.begin(at); err != nil {
 		return nil, err
 	}
+	s.leave(pods)
 	points, errs := s.scrapeAll(ctx, pods, at)
 	if len(errs) == len(pods) {
 		return nil, fmt.Errorf("%w: none of %d Pods answered; the first: %w", metrics.ErrUnavailable, len(pods), errs[0])
 	}
 	return points, nil
+}
+
+// leave tells of the Pods that are there no more.
+func (s *Scraper) leave(pods []corev1.Pod) {
+	for _, old := range s.listed {
+		if slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Name == old.Name }) {
+			continue
+		}
+		for _, m := range s.meters {
+			m.Leave(old.Namespace, old.Name)
+		}
+	}
+	s.listed = pods
 }
 
 func (s *Scraper) begin(at time.Time) error {

@@ -178,6 +178,20 @@ func TestScraperWaitsForAPodThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
+func TestScraperDoesNotWaitForAPodThatIsGone(t *testing.T) {
+	c := newCluster(t)
+	s := c.scraper(t)
+	c.put(text, map[string]string{"v1/a": exposed(0, 0, 0, 0), "v2/b": exposed(0, 0, 0, 0), "v2/c": exposed(0, 0, 0, 0)})
+	if _, err := s.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.put(text, map[string]string{"v1/a": exposed(90, 0, 0, 0), "v2/b": exposed(10, 0, 0, 0), "v2/d": exposed(4, 1, 0, 0)})
+	got, err := s.Next(t.Context())
+	if err != nil || len(got) == 0 || got[0].Strata[0].CanaryTotal != 15 || got[0].Strata[0].CanaryBad != 1 {
+		t.Errorf("%+v, %v: want what b answered, and all that d did, which is new", got, err)
+	}
+}
+
 func TestScraperSaysWhatIsWrong(t *testing.T) {
 	for name, test := range map[string]struct {
 		prepare func(*cluster)
