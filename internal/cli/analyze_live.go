@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -165,7 +167,7 @@ func (l *live) look(ctx context.Context) (analysis.Verdict, error) {
 	case err != nil && !silent(err):
 		return analysis.Verdict{}, fmt.Errorf("analyse %s: %w", l.route, err)
 	case err != nil:
-		l.analysis.Hold(err.Error())
+		l.analysis.Hold(reasonOf(err))
 	default:
 		l.analysis.Hold("")
 		l.tell()
@@ -184,6 +186,14 @@ func (l *live) look(ctx context.Context) (analysis.Verdict, error) {
 		}
 	}
 	return l.analysis.Verdict()
+}
+
+// reasonOf is an error without the URL that was asked, which has the query in it.
+func reasonOf(err error) string {
+	if asked, ok := errors.AsType[*url.Error](err); ok {
+		return strings.Replace(err.Error(), asked.Error(), asked.Err.Error(), 1)
+	}
+	return err.Error()
 }
 
 // tell says once where the counts come from.

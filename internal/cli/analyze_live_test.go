@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,7 +106,8 @@ func TestLiveLooksOnce(t *testing.T) {
 
 // A source that falls silent is told, and believed again when it speaks.
 func TestLiveSurvivesASilentSource(t *testing.T) {
-	gone := fmt.Errorf("Prometheus at x: %w: connection refused", metrics.ErrUnavailable)
+	gone := fmt.Errorf("Prometheus at x: %w: %w", metrics.ErrUnavailable,
+		&url.Error{Op: "Get", URL: "http://x/api/v1/query?query=long", Err: errors.New("connection refused")})
 	stream := &played{counts: fails(90, 10), silent: map[int]error{20: gone, 21: gone}}
 	stdout, _, err := runPlayed(t, stream, func(l *live) {
 		l.watch, l.wait, l.output = true, time.Hour, "json"
@@ -124,7 +126,7 @@ func TestLiveSurvivesASilentSource(t *testing.T) {
 		switch {
 		case v.Reason != "":
 			held++
-			if v.Verdict != analysis.Inconclusive || v.Reason != gone.Error() {
+			if v.Verdict != analysis.Inconclusive || v.Reason != "Prometheus at x: metrics source unavailable: connection refused" {
 				t.Errorf("while silent: %s, %q", v.Verdict, v.Reason)
 			}
 		case held > 0:
