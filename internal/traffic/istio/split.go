@@ -67,10 +67,11 @@ func (r rule) exactlyTwo(route traffic.Route, w canary.Weights) error {
 	for _, l := range r.legs {
 		version := l.subset != "" && sameHost(l.host, route.Host, route.Namespace)
 		ours := version && (l.subset == route.Stable || l.subset == route.Canary)
+		takenBack := version && w == canary.AllStable()
 		if ours {
 			seen++
 		}
-		if !ours && l.weight > 0 && !(version && w == canary.AllStable()) {
+		if !ours && l.weight > 0 && !takenBack {
 			return hint.Wrap(fmt.Errorf("%s: %w and no other: in %s, %s has weight %d", route, traffic.ErrNotSplit, r, l.name(), l.weight),
 				"a release is of two versions: set the third weight to 0 with kubectl edit virtualservice %s -n %s", route.Name, route.Namespace)
 		}
