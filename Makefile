@@ -33,7 +33,7 @@ build: ## Build canaryctl, versioned-echo, the lab and a kubectl into bin/
 	@mkdir -p $(BIN)
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/canaryctl ./cmd/canaryctl
 	cd versioned-echo && CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o $(BIN)/versioned-echo .
-	@echo "building the lab: a whole Kubernetes, so the first build takes minutes" >&2
+	@test -e $(BIN)/canary-lab || echo "building the lab: a whole Kubernetes, so the first build takes minutes" >&2
 	cd lab && go build -ldflags '$(KUBE_LDFLAGS)' -o $(BIN)/canary-lab ./cmd/canary-lab
 	cd lab && go build -ldflags '$(KUBE_LDFLAGS)' -o $(BIN)/kubectl k8s.io/kubernetes/cmd/kubectl
 	@ln -sf canaryctl $(BIN)/kubectl-canary
@@ -54,7 +54,7 @@ test-unit:
 
 # The race detector would compile a second Kubernetes, so only the lab's own
 # parts run under it.
-LAB_LIGHT := ./internal/node/... ./internal/podnet/... ./internal/prometheus/... ./internal/proc/... ./internal/router/...
+LAB_LIGHT := ./internal/node/... ./internal/podnet/... ./internal/prometheus/... ./internal/proc/... ./internal/router/... ./internal/stack/... ./internal/watch/...
 LAB_HEAVY := ./internal/controlplane/... ./internal/crds/... ./internal/lab/... ./internal/cli/... ./internal/demo/...
 
 .PHONY: test-e2e

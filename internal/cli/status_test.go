@@ -105,18 +105,19 @@ func TestStatusTable(t *testing.T) {
 shop in default: VirtualService shop, host shop
 VERSION  ROLE    IMAGE            READY  RESTARTS  WEIGHT  OBSERVED
 v1       stable  shop:v1          2/2    0         75%     75.0%
-v2       canary  shop:v2,proxy:1  1/2    4         25%     25.0%`},
+v2       canary  shop:v2,proxy:1  1/2    4         25%     25.0%
+observed over the last 1m0s, by a test, istio_requests_total`},
 		"wide": {statusTable{wide: true}, `
 shop in default: VirtualService shop, host shop
 VERSION  ROLE    IMAGE            READY  RESTARTS  WEIGHT  OBSERVED  REQUESTS  DEPLOYMENT
 v1       stable  shop:v1          2/2    0         75%     75.0%     150       shop-v1
 v2       canary  shop:v2,proxy:1  1/2    4         25%     25.0%     50        shop-v2
-observed over 1m0s by a test, istio_requests_total`},
+observed over the last 1m0s, by a test, istio_requests_total`},
 		"a terminal, in colour": {statusTable{bars: true, color: true}, `
 shop in default: VirtualService shop, host shop
 VERSION  ROLE    IMAGE            READY  RESTARTS  WEIGHT  OBSERVED
 v1       stable  shop:v1          2/2    0         75%     75.0%     ` + "\x1b[32m███████████████\x1b[0m·····" + `
-v2       canary  shop:v2,proxy:1  1/2    4         25%     25.0%     ` + "\x1b[33m█████\x1b[0m···············"},
+v2       canary  shop:v2,proxy:1  1/2    4         25%     25.0%     ` + "\x1b[33m█████\x1b[0m···············\nobserved over the last 1m0s, by a test, istio_requests_total"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

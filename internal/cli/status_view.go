@@ -85,10 +85,10 @@ func (t statusTable) String() string {
 	}
 	_ = w.Flush() // to a strings.Builder, which does not fail
 	switch {
-	case t.wide && r.Metrics.Reason != "":
-		fmt.Fprintf(&b, "no observed share: %s", r.Metrics.Reason)
+	case r.Metrics.Reason == "":
+		fmt.Fprintf(&b, "observed over the last %s, by %s", r.Metrics.Window, r.Metrics.Source)
 	case t.wide:
-		fmt.Fprintf(&b, "observed over %s by %s", r.Metrics.Window, r.Metrics.Source)
+		fmt.Fprintf(&b, "no observed share: %s", r.Metrics.Reason)
 	}
 	return trimLines(b.String())
 }

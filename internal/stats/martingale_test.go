@@ -28,10 +28,10 @@ func expectation(n1, n2 int, p1, p2 float64, value func(Counts) float64) float64
 }
 
 func mass(k, n int, p float64) float64 {
-	switch {
-	case p == 0:
+	switch p {
+	case 0:
 		return impossibleUnless(k == 0)
-	case p == 1:
+	case 1:
 		return impossibleUnless(k == n)
 	}
 	return math.Exp(logMass(k, n, p))

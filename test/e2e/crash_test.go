@@ -28,6 +28,8 @@ func TestKilledBetweenAnyTwoCalls(t *testing.T) {
 	t.Cleanup(func() { _ = proxy.Close() })
 	seen := record(t, ns)
 	fixed := " -n " + ns + " --vs " + route + " --host versioned-echo"
+	// Nobody calls these Pods, so they need not drain before they go.
+	create := "create-canary --app versioned-echo --image versioned-echo:v2 --replicas 1 --set-env DRAIN_DELAY=0s -n " + ns
 
 	for _, c := range []struct {
 		name          string
@@ -35,12 +37,12 @@ func TestKilledBetweenAnyTwoCalls(t *testing.T) {
 		after         map[string]int
 		leavesNothing bool
 	}{
-		{"create-canary", "delete-canary --yes -n " + ns + " --app versioned-echo", "create-canary --app versioned-echo --image versioned-echo:v2 --replicas 1 -n " + ns, map[string]int{"v1": 100, "v2": 0}, false},
+		{"create-canary", "delete-canary --yes -n " + ns + " --app versioned-echo", create, map[string]int{"v1": 100, "v2": 0}, false},
 		{"set-traffic", "rollback" + fixed, "set-traffic 70 30" + fixed, map[string]int{"v1": 70, "v2": 30}, false},
 		{"rollback", "set-traffic 50 50" + fixed, "rollback" + fixed, map[string]int{"v1": 100, "v2": 0}, false},
 		{"promote", "rollback" + fixed, "promote" + fixed, map[string]int{"v1": 0, "v2": 100}, false},
 		{"rollback of a promotion", "promote" + fixed, "rollback" + fixed, map[string]int{"v1": 100, "v2": 0}, false},
-		{"delete-canary", "create-canary --app versioned-echo --image versioned-echo:v2 --replicas 1 -n " + ns, "delete-canary --yes --app versioned-echo -n " + ns, map[string]int{"v1": 100}, true},
+		{"delete-canary", create, "delete-canary --yes --app versioned-echo -n " + ns, map[string]int{"v1": 100}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			points := 0
@@ -87,8 +89,8 @@ func killAt(t *testing.T, proxy *labtest.Proxy, argv string, n int64, delivered 
 	cmd.Stderr = stderr
 	killed, ended := make(chan struct{}), make(chan struct{})
 	proxy.Reset(&labtest.Fault{At: n, Delivered: delivered, Kill: func() {
+		close(killed) // before it is: whoever waits for its end looks here
 		_ = cmd.Process.Kill()
-		close(killed)
 		<-ended
 	}})
 	if err := cmd.Start(); err != nil {

@@ -17,7 +17,7 @@ func (r *Router) Split(ctx context.Context, route traffic.Route, c traffic.Chang
 		return traffic.Route{}, err
 	}
 	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, _ traffic.Route) (patch, error) {
-		rules, err := splitRules(rulesOf(vs), route)
+		rules, err := splitRules(rulesOf(vs), route, c.Weights)
 		if err != nil {
 			return nil, err
 		}
@@ -30,8 +30,8 @@ func (r *Router) Split(ctx context.Context, route traffic.Route, c traffic.Chang
 }
 
 // splitRules returns the rules that name both versions of the route, or says why
-// their weights cannot be set.
-func splitRules(rules []rule, route traffic.Route) ([]rule, error) {
+// the weights cannot be set on them.
+func splitRules(rules []rule, route traffic.Route, w canary.Weights) ([]rule, error) {
 	var both []rule
 	for _, r := range rules {
 		_, hasStable := r.to(route.Host, route.Namespace, route.Stable)
@@ -39,7 +39,7 @@ func splitRules(rules []rule, route traffic.Route) ([]rule, error) {
 		if !hasStable || !hasCanary {
 			continue
 		}
-		if err := r.exactlyTwo(route); err != nil {
+		if err := r.exactlyTwo(route, w); err != nil {
 			return nil, err
 		}
 		both = append(both, r)
@@ -60,15 +60,18 @@ func splitRules(rules []rule, route traffic.Route) ([]rule, error) {
 }
 
 // exactlyTwo refuses a rule in which a third destination has a share: the two
-// weights would no longer be percent.
-func (r rule) exactlyTwo(route traffic.Route) error {
+// weights would no longer be percent. A rollback is let through where the third
+// is a version of the same host, for it is taken back too.
+func (r rule) exactlyTwo(route traffic.Route, w canary.Weights) error {
 	seen := 0
 	for _, l := range r.legs {
-		ours := l.subset != "" && sameHost(l.host, route.Host, route.Namespace) && (l.subset == route.Stable || l.subset == route.Canary)
+		version := l.subset != "" && sameHost(l.host, route.Host, route.Namespace)
+		ours := version && (l.subset == route.Stable || l.subset == route.Canary)
+		takenBack := version && w == canary.AllStable()
 		if ours {
 			seen++
 		}
-		if !ours && l.weight > 0 {
+		if !ours && l.weight > 0 && !takenBack {
 			return hint.Wrap(fmt.Errorf("%s: %w and no other: in %s, %s has weight %d", route, traffic.ErrNotSplit, r, l.name(), l.weight),
 				"a release is of two versions: set the third weight to 0 with kubectl edit virtualservice %s -n %s", route.Name, route.Namespace)
 		}
@@ -89,17 +92,16 @@ func (l leg) name() string {
 }
 
 // weigh sets the two weights of a rule, testing the route list as it was read.
+// Other versions of the host have none, or lose it to a rollback.
 func (r rule) weigh(route traffic.Route, w canary.Weights) patch {
 	p := patch{test(r.path(), r.list)}
 	for _, l := range r.of(route.Host, route.Namespace) {
-		var weight int
+		weight := 0
 		switch l.subset {
 		case route.Stable:
 			weight = w.Stable
 		case route.Canary:
 			weight = w.Canary
-		default:
-			continue // another version, with weight 0
 		}
 		if l.weight != weight {
 			p = append(p, set(r.leg(l)+"/weight", weight, l.weighted))

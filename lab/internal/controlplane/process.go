@@ -57,6 +57,7 @@ func (p *ControlPlane) run(ctx context.Context, c component) error {
 	if ctx.Err() != nil {
 		return nil
 	}
+	//nolint:errorlint // err is nil where the process ended with 0
 	return fmt.Errorf("%s ended by itself after %s (%v); the end of %s:\n%s",
 		c.name, time.Since(started).Round(time.Millisecond), err, log.Name(), tail(log.Name()))
 }

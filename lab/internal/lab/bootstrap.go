@@ -23,9 +23,10 @@ var manifests embed.FS
 const (
 	fieldManager = "canary-lab"
 
-	// DiscoveryNamespace and DiscoveryName are where clients look the lab's addresses up.
+	// DiscoveryNamespace is where clients look the lab's addresses up.
 	DiscoveryNamespace = "kube-public"
-	DiscoveryName      = "canary-lab"
+	// DiscoveryName is the ConfigMap that has them.
+	DiscoveryName = "canary-lab"
 )
 
 // bootstrap puts what the lab has from the start into the API server. It may be repeated.

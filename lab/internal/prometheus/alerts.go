@@ -68,8 +68,8 @@ func (r *ruler) alert(ctx context.Context, one *rule, vector promql.Vector, now 
 		}
 		a.firing = a.firing || now.Sub(a.active) >= time.Duration(one.For)
 		results = append(results,
-			result{with(a.labels, labels.MetricName, "ALERTS", "alertstate", a.state()), sample{t: now.UnixMilli(), v: 1}},
-			result{with(a.labels, labels.MetricName, "ALERTS_FOR_STATE"), sample{t: now.UnixMilli(), v: float64(a.active.Unix())}})
+			result{with(a.labels, model.MetricNameLabel, "ALERTS", "alertstate", a.state()), sample{t: now.UnixMilli(), v: 1}},
+			result{with(a.labels, model.MetricNameLabel, "ALERTS_FOR_STATE"), sample{t: now.UnixMilli(), v: float64(a.active.Unix())}})
 	}
 	return results, nil
 }
@@ -90,7 +90,7 @@ func (r *ruler) instance(ctx context.Context, one *rule, v promql.Sample, now ti
 		return template.NewTemplateExpander(ctx, names+text, "alert "+one.Alert, data, model.TimeFromUnixNano(now.UnixNano()),
 			r.prometheus.query, &url.URL{}, nil).Expand()
 	}
-	b := labels.NewBuilder(v.Metric).Del(labels.MetricName).Set(labels.AlertName, one.Alert)
+	b := labels.NewBuilder(v.Metric).Del(model.MetricNameLabel).Set(labels.AlertName, one.Alert)
 	for name, text := range one.Labels {
 		value, err := expand(text)
 		if err != nil {

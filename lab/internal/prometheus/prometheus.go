@@ -217,7 +217,7 @@ func (p *Prometheus) serve(ctx context.Context) error {
 	if server.Shutdown(grace) != nil {
 		_ = server.Close()
 	}
-	<-failed
+	<-failed //nolint:errcheck // it says that the server was closed
 	return nil
 }
 

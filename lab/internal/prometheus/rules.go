@@ -198,7 +198,7 @@ type result struct {
 func (one *rule) record(vector promql.Vector, now time.Time) []result {
 	var results []result
 	for _, v := range vector {
-		b := labels.NewBuilder(v.Metric).Set(labels.MetricName, one.Record)
+		b := labels.NewBuilder(v.Metric).Set(model.MetricNameLabel, one.Record)
 		for name, label := range one.Labels {
 			b.Set(name, label)
 		}

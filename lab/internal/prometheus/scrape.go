@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
@@ -64,7 +65,7 @@ func (t *target) report(store *store, at int64, up float64, samples int) {
 			t.own = append(t.own, nil)
 		}
 		if t.own[i] == nil || t.own[i].dropped() {
-			named := labels.NewBuilder(t.labels).Set(labels.MetricName, name).Labels()
+			named := labels.NewBuilder(t.labels).Set(model.MetricNameLabel, name).Labels()
 			made, err := store.series(named)
 			if err != nil {
 				t.err = err

@@ -102,7 +102,7 @@ func (x *exchange) mirror() {
 		if to == nil {
 			continue
 		}
-		copied := x.Request.Clone(context.WithoutCancel(x.Context()))
+		copied := x.Clone(context.WithoutCancel(x.Context()))
 		copied.RequestURI, copied.Body = "", nil
 		copied.Host = hostname(x.Host) + "-shadow" // as Envoy marks them
 		copied.URL.Scheme, copied.URL.Host = "http", to.address

@@ -205,7 +205,7 @@ func (r *Router) serve(ctx context.Context) error {
 	if server.Shutdown(grace) != nil { // streams and the like do not end by themselves
 		_ = server.Close()
 	}
-	<-failed
+	<-failed //nolint:errcheck // it says that the server was closed
 	return nil
 }
 

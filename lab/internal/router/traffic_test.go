@@ -209,7 +209,7 @@ func TestUpgradeAndStream(t *testing.T) {
 	conn, reader := ask("Connection: Upgrade\r\nUpgrade: shout\r\n")
 	defer conn.Close()
 	res, err := http.ReadResponse(reader, nil)
-	if err != nil || res.StatusCode != 101 {
+	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("upgrade: %v %v", res, err)
 	}
 	fmt.Fprintln(conn, "hello")

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
-	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/clock"
 )
 
 var (
@@ -19,53 +19,33 @@ var (
 	errAbsent = fmt.Errorf("dial: %w", syscall.ECONNREFUSED)
 )
 
-// probeAll runs a prober over the answers, stepping a fake clock by period
-// seconds from one to the next, and returns the result after each answer.
+// probeAll runs a prober over the answers, in time that passes by itself, and
+// returns the result after each answer: what it is when the next one is asked for.
 func probeAll(t *testing.T, spec corev1.Probe, answers []error) (results []Result, failed int, elapsed time.Duration) {
 	t.Helper()
-	defer goleak.VerifyNone(t)
-	start := time.Unix(1e9, 0)
-	clock := clocktesting.NewFakeClock(start)
-	asked := make(chan struct{})
-	next := 0
-	p := &Prober{
-		Spec: &spec, Clock: clock,
-		Check: func(context.Context) error {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		start, next := time.Now(), 0
+		p := &Prober{
+			Spec: &spec, Clock: clock.RealClock{},
+			Failed:  func(error) { failed++ },
+			Changed: func() {},
+		}
+		p.Check = func(context.Context) error {
+			if next > 0 {
+				results = append(results, p.Result())
+			}
 			if next == len(answers) {
-				close(asked)
-				next++
+				cancel()
 				return nil
 			}
 			next++
 			return answers[next-1]
-		},
-		Failed:  func(error) { failed++ },
-		Changed: func() {},
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); p.Run(ctx) }()
-	for {
-		// The prober sleeps, or has asked for more than there is.
-		for !clock.HasWaiters() {
-			select {
-			case <-asked:
-				cancel()
-				<-done
-				return results, failed, elapsed
-			case <-time.After(time.Millisecond):
-			}
 		}
-		if next > 0 {
-			results = append(results, p.Result())
-		}
-		clock.Step(10 * time.Millisecond)
-		elapsed += 10 * time.Millisecond
-		for clock.HasWaiters() {
-			clock.Step(10 * time.Millisecond)
-			elapsed += 10 * time.Millisecond
-		}
-	}
+		p.Run(ctx)
+		elapsed = time.Since(start)
+	})
+	return results, failed, elapsed
 }
 
 func TestThresholds(t *testing.T) {
