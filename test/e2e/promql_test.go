@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func TestEveryExpressionReturnsSeries(t *testing.T) {
 	sh(t, "kubectl apply -f k8s/base -f k8s/canary/deployment-v2.yaml && kubectl apply -f k8s/canary/vs-50-50.yaml -f k8s/monitoring")
 	sh(t, "kubectl rollout status deploy/versioned-echo-v1 && kubectl rollout status deploy/versioned-echo-v2")
 	sh(t, "kubectl set env deploy/versioned-echo-v2 FAULT_ERROR_SHARE=0.3 FAULT_LATENCY=800ms FAULT_LATENCY_SHARE=0.5 && kubectl rollout status deploy/versioned-echo-v2")
-	stop := steadyTraffic(t)
+	stop := visit(t, "versioned-echo")
 	defer stop()
 
 	for _, e := range exprs {
@@ -53,25 +52,6 @@ func TestEveryExpressionReturnsSeries(t *testing.T) {
 			return err == nil && n > 0, fmt.Sprintf("%d series, %v", n, err)
 		})
 	})
-}
-
-// steadyTraffic asks the router until it is stopped.
-func steadyTraffic(t *testing.T) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				_, _ = request(ctx, "versioned-echo") // its failures are the data
-				select {
-				case <-ctx.Done():
-				case <-time.After(50 * time.Millisecond):
-				}
-			}
-		})
-	}
-	return func() { cancel(); wg.Wait() }
 }
 
 // seriesOf counts the series that an instant query returns.

@@ -50,6 +50,10 @@ func ask(t *testing.T, host string, n int) map[string]int {
 }
 
 func request(ctx context.Context, host string) (version string, err error) {
+	return requestBy(ctx, http.DefaultClient, host)
+}
+
+func requestBy(ctx context.Context, client *http.Client, host string) (version string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, lab.Router+"/version", nil)
@@ -57,7 +61,7 @@ func request(ctx context.Context, host string) (version string, err error) {
 		return "", err
 	}
 	req.Host = host
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return "", err
 	}
