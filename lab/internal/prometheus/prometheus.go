@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"k8s.io/client-go/rest"
 
+	"github.com/canaryctl/canaryctl/lab/internal/serve"
 	"github.com/canaryctl/canaryctl/lab/internal/watch"
 )
 
@@ -196,28 +197,10 @@ func (p *Prometheus) sweep(ctx context.Context) {
 
 // serve runs the HTTP API until ctx ends.
 func (p *Prometheus) serve(ctx context.Context) error {
-	base, abort := context.WithCancel(context.WithoutCancel(ctx))
-	defer abort()
-	server := &http.Server{
-		Handler:           p.Handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		BaseContext:       func(net.Listener) context.Context { return base },
-		ErrorLog:          slog.NewLogLogger(p.config.Log.Handler(), slog.LevelDebug),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(p.listener) }()
-	select {
-	case err := <-failed:
+	errors := slog.NewLogLogger(p.config.Log.Handler(), slog.LevelDebug)
+	if err := serve.Until(ctx, p.listener, p.Handler(), errors); err != nil {
 		return fmt.Errorf("serve Prometheus on %s: %w", p.listener.Addr(), err)
-	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(base, 2*time.Second)
-	defer cancel()
-	if server.Shutdown(grace) != nil {
-		_ = server.Close()
-	}
-	<-failed //nolint:errcheck // it says that the server was closed
 	return nil
 }
 

@@ -26,6 +26,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/canaryctl/canaryctl/lab/internal/serve"
 	"github.com/canaryctl/canaryctl/lab/internal/watch"
 )
 
@@ -181,31 +182,12 @@ func (r *Router) adopt(s *snapshot, told map[Problem]bool) {
 	}
 }
 
-// serve runs the HTTP server until ctx ends.
+// serve runs the HTTP server until ctx ends, and the requests it made have.
 func (r *Router) serve(ctx context.Context) error {
-	base, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer r.requests.Wait()
-	defer abort()
-	server := &http.Server{
-		Handler:           r,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		BaseContext:       func(net.Listener) context.Context { return base },
-		ErrorLog:          r.errorLog,
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(r.listener) }()
-	select {
-	case err := <-failed:
+	if err := serve.Until(ctx, r.listener, r, r.errorLog); err != nil {
 		return fmt.Errorf("serve the router on %s: %w", r.listener.Addr(), err)
-	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(base, 3*time.Second)
-	defer cancel()
-	if server.Shutdown(grace) != nil { // streams and the like do not end by themselves
-		_ = server.Close()
-	}
-	<-failed //nolint:errcheck // it says that the server was closed
 	return nil
 }
 

@@ -1,0 +1,43 @@
+// Package serve runs an HTTP server for as long as a part of the lab lives.
+package serve
+
+import (
+	"context"
+	"log"
+	"net"
+	"net/http"
+	"time"
+)
+
+// patience is how long requests in flight may take once the part is to end.
+// Streams and the like do not end by themselves.
+const patience = 3 * time.Second
+
+// Until serves on the listener until ctx ends, then lets the requests in flight
+// finish for a moment, and returns nil once no connection is left. An error says
+// why the server ended by itself.
+func Until(ctx context.Context, listener net.Listener, handler http.Handler, errors *log.Logger) error {
+	base, abort := context.WithCancel(context.WithoutCancel(ctx))
+	defer abort()
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ErrorLog:          errors,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(base, patience)
+	defer cancel()
+	if server.Shutdown(grace) != nil {
+		_ = server.Close()
+	}
+	<-failed //nolint:errcheck // it says that the server was closed
+	return nil
+}
