@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -65,7 +66,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"cluster": clusterCommand,
 			"waiting": func(ts *testscript.TestScript, _ bool, args []string) {
-				ts.Value(clusterKey{}).(*cluster).waiting[args[0]] = args[1]
+				ts.Value(clusterKey{}).(*cluster).waiting.Store(args[0], args[1])
 			},
 		},
 	})
@@ -76,7 +77,7 @@ type clusterKey struct{}
 // cluster is the API server of one script.
 type cluster struct {
 	server  *kubetest.Server
-	waiting map[string]string // reason by image
+	waiting sync.Map // reason by image; the server's goroutines read it
 }
 
 func newCluster(kubeconfig string) (*cluster, error) {
@@ -84,8 +85,12 @@ func newCluster(kubeconfig string) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{server, map[string]string{}}
-	server.RunDeployments(func(image string) string { return c.waiting[image] })
+	c := &cluster{server: server}
+	server.RunDeployments(func(image string) string {
+		reason, _ := c.waiting.Load(image)
+		text, _ := reason.(string)
+		return text
+	})
 	config, err := server.Kubeconfig()
 	if err != nil {
 		return nil, err
