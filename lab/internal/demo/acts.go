@@ -109,7 +109,9 @@ func (s *stage) closing() error {
 		return fmt.Errorf("demo: %d requests failed, and v3 answered for %d of them", all.Errors, s.hurt)
 	}
 	if s.Keep {
-		s.say("The lab is still up:  eval \"$(bin/canary-lab env%s)\"   and later   bin/canary-lab down%[1]s", s.stateDirFlag())
+		s.say("The lab is still up. To work in it, and to end it:")
+		s.say("  eval \"$(bin/canary-lab env%s)\"", s.stateDirFlag())
+		s.say("  bin/canary-lab down --reset%s", s.stateDirFlag())
 	}
 	return nil
 }

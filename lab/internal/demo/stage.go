@@ -33,7 +33,7 @@ type stage struct {
 func newStage(_ context.Context, c Config) (*stage, error) {
 	s := &stage{Config: c, env: os.Environ(), frames: make(chan struct{}, 1)}
 	s.colour = term.IsTerminal(int(c.Out.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	if c.StateDir == "" && !c.Keep {
+	if c.StateDir == "" { // the demo leaves a lab that is there alone
 		dir, err := os.MkdirTemp("", "canaryctl-demo")
 		if err != nil {
 			return nil, fmt.Errorf("demo: %w", err)
