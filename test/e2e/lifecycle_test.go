@@ -84,7 +84,7 @@ func TestObservedShare(t *testing.T) {
 	ns := namespace(t)
 	base(t, ns)
 	sh(t, "canaryctl --app versioned-echo create-canary --image versioned-echo:v2 -n "+ns)
-	sh(t, "canaryctl set-traffic 50 50 -n "+ns)
+	sh(t, "kubectl canary set-traffic 50 50 -n "+ns) // as a plugin of kubectl
 	eventually(t, 30*time.Second, func() (bool, string) {
 		wantShare(t, "versioned-echo."+ns, "v2", .5, 100)
 		out := sh(t, "canaryctl status -o json -n "+ns).Stdout

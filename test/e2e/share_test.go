@@ -22,6 +22,7 @@ const falseAlarm = 1e-9
 // knows of it: like any mesh, it hears of a write a moment after the writer.
 func wantShare(t *testing.T, host, version string, share float64, n int) {
 	t.Helper()
+	settle(t, host)
 	if share == 0 || share == 1 {
 		eventually(t, 10*time.Second, func() (bool, string) {
 			hits := ask(t, host, n)[version]
@@ -33,6 +34,20 @@ func wantShare(t *testing.T, host, version string, share float64, n int) {
 	if p := stats.BinomialTest(hits, n, share); p < falseAlarm {
 		t.Errorf("%s answered %d of %d requests to %s: configured share %g, p = %.2g", version, hits, n, host, share, p)
 	}
+}
+
+// settle waits until the router knows the endpoints of what it routes to: on a
+// busy machine they come a moment after the Pods are ready.
+func settle(t *testing.T, host string) {
+	t.Helper()
+	eventually(t, 10*time.Second, func() (bool, string) {
+		for range 50 {
+			if _, err := request(t.Context(), host); err != nil {
+				return false, err.Error()
+			}
+		}
+		return true, ""
+	})
 }
 
 // ask sends n requests and counts who answered. An answer other than 200 fails.
