@@ -45,9 +45,15 @@ func TestAnalyze(t *testing.T) {
 				if r.Code != c.want {
 					t.Errorf("by %s: exit %d, want %d\n%s", source, r.Code, c.want, r)
 				}
-				var verdict struct{ Verdict, Summary string }
+				var verdict struct {
+					Verdict, Summary string
+					Metrics          []struct{ Canary struct{ Requests int } }
+				}
 				decode(t, r.Stdout, &verdict)
-				if c.want == 3 && verdict.Verdict != "fail" {
+				if len(verdict.Metrics) == 0 || verdict.Metrics[0].Canary.Requests == 0 {
+					t.Errorf("by %s: judged without a request of the canary: %s", source, verdict.Summary)
+				}
+				if (verdict.Verdict == "fail") != (c.want == 3) {
 					t.Errorf("by %s: %q: %s", source, verdict.Verdict, verdict.Summary)
 				}
 			}
