@@ -1,6 +1,7 @@
 // Package workload knows the versions of an application: one Deployment each,
 // told apart by the label "version". It derives the canary's Deployment from
-// the stable one, waits until its Pods are ready, and removes versions. It never looks at routes: who is stable is the route's to say.
+// the stable one, waits until its Pods are ready, and removes versions. It never
+// looks at routes: who is stable is the route's to say.
 package workload
 
 import "errors"
