@@ -18,6 +18,9 @@ type Position struct {
 	// what delete-canary takes away again: see the constants below. What it put
 	// into another object is remembered there, in that object's own write.
 	Added []string `json:"added,omitempty"`
+	// Release is where an automated release stands, or how the last one ended; nil
+	// where everything was done by hand.
+	Release *Release `json:"release,omitempty"`
 }
 
 // What Position.Added may list.

@@ -1,0 +1,68 @@
+package canary
+
+import "time"
+
+// Observation is what is seen at one moment. Everything that Next may know of the
+// world is in it.
+type Observation struct {
+	// Now is the engine's clock.
+	Now time.Time
+	// Weights are what the route says now, whoever wrote it.
+	Weights Weights
+	// Verdict is what the evidence says, and Why its sentence.
+	Verdict Verdict
+	Why     string
+	// Exposure is how many requests the canary answered since this step began, and
+	// Total since the release began.
+	Exposure, Total uint64
+	// Harm estimates the users' errors that the canary caused beyond what stable
+	// would have; Rate is the requests per second of both versions together, and
+	// Risk the share of bad requests above stable's that the evidence still
+	// allows the canary. They are for the budget and the ramp.
+	Harm, Rate, Risk float64
+	// Silent is how long there have been no counts; zero while there are.
+	Silent time.Duration
+	// CanaryReady and StableReady say that a version's Pods can answer.
+	CanaryReady, StableReady bool
+	// Broken says why the canary will never be ready; empty while it may be.
+	Broken string
+	// Gate is the answer of the gate that stands before the next step.
+	Gate Gate
+	// Foreign says who changed what of the release, in words; empty for nobody.
+	Foreign string
+	// Interrupted says that the engine is told to end.
+	Interrupted bool
+	// Rolled is how far the stable Deployment is on its way to the new template,
+	// in a promotion in place.
+	Rolled Roll
+}
+
+// Verdict is what the evidence says.
+type Verdict string
+
+// The three verdicts, as package analysis has them.
+const (
+	Pass         Verdict = "pass"
+	Fail         Verdict = "fail"
+	Inconclusive Verdict = "inconclusive"
+)
+
+// Gate is the answer of a gate.
+type Gate string
+
+// What a gate may say. The zero value is for none that was asked yet.
+const (
+	GateOpen   Gate = "open"
+	GateClosed Gate = "closed" // not yet
+	GateDenied Gate = "denied" // never: roll back
+)
+
+// Roll is the state of a stable Deployment that is rolled to a new template.
+type Roll string
+
+// How far it is. The zero value is not begun.
+const (
+	Rolling    Roll = "rolling"
+	RolledOut  Roll = "rolled out" // all its Pods are new, and ready
+	RollFailed Roll = "failed"
+)

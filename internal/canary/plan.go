@@ -1,0 +1,187 @@
+package canary
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrPlan marks a plan that no release may follow.
+var ErrPlan = errors.New("invalid plan")
+
+// Plan is how a release goes. It is fixed before the release begins and stored
+// with the route, so that whoever resumes it follows the same one.
+type Plan struct {
+	// Steps are taken in order. After the last comes the promotion, which gives
+	// all traffic to the canary; a last step of 100 is not needed.
+	Steps []Step `json:"steps"`
+	// Ramp lets the evidence choose the weights between the steps; nil for none.
+	Ramp *Ramp `json:"ramp,omitempty"`
+	// Timeout bounds the whole release, pauses left out; zero for no bound.
+	Timeout Duration `json:"timeout,omitempty"`
+	// Proof asks for a verdict of pass before the promotion; without it the
+	// planned exposure without an alarm does too.
+	Proof bool `json:"proof,omitempty"`
+	// Exposure is how many requests the canary must have answered in all before
+	// it may be promoted without proof; zero leaves that to the steps.
+	Exposure uint64 `json:"exposure,omitempty"`
+	// Budget is how many users' errors the canary may cause, beyond what stable
+	// would have; zero for no bound. Spent, it is rolled back: no proof needed.
+	Budget float64 `json:"budget,omitempty"`
+	// NoData is how long the counts may be missing before Policy.NoData applies.
+	NoData Duration `json:"noData"`
+	// Policy says what to do when evidence alone does not.
+	Policy Policy `json:"policy"`
+	// Promotion is the way in which the canary becomes the stable version.
+	Promotion Promotion `json:"promotion"`
+	// KeepStable is how long the old version stays scaled up after the promotion,
+	// for a late rollback; zero keeps it until somebody deletes it.
+	KeepStable Duration `json:"keepStable,omitempty"`
+}
+
+// Step is a time at one weight.
+type Step struct {
+	// Weight is the canary's share of the traffic in percent. With Mirror it is
+	// the share of stable's requests that are copied.
+	Weight int `json:"weight"`
+	// Min is the shortest time at this step, however clear the evidence; Max the
+	// longest, after which Policy.Timeout applies; zero for no bound.
+	Min Duration `json:"min,omitempty"`
+	Max Duration `json:"max,omitempty"`
+	// Exposure is how many requests the canary must answer at this step.
+	Exposure uint64 `json:"exposure,omitempty"`
+	// Pause waits for a person before this step begins.
+	Pause bool `json:"pause,omitempty"`
+	// Gate names what must confirm that this step may begin; empty for nothing.
+	Gate string `json:"gate,omitempty"`
+	// Header sends the canary only the requests that carry it, for users within
+	// the company; Weight is then 0.
+	Header *Header `json:"header,omitempty"`
+	// Mirror sends the canary copies, whose answers nobody sees.
+	Mirror bool `json:"mirror,omitempty"`
+}
+
+// Header is what a request must carry, exactly.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Ramp chooses the next weight so that the expected number of users' errors,
+// were the canary as bad as the evidence still allows, stays within Errors.
+type Ramp struct {
+	Errors float64 `json:"errors"`
+	// Most is the greatest weight it chooses, in percent.
+	Most int `json:"most"`
+}
+
+// Promotion is a way in which the canary becomes the stable version.
+type Promotion string
+
+const (
+	// Switch makes the canary's Deployment the stable one; no Pod restarts.
+	Switch Promotion = "switch"
+	// InPlace rolls the stable Deployment to the new template while the canary
+	// carries the traffic, for those who keep one Deployment's name in Git.
+	InPlace Promotion = "in-place"
+)
+
+// Policy is what to do when the evidence does not say.
+type Policy struct {
+	NoData    Response `json:"noData"`    // no counts for longer than Plan.NoData
+	Timeout   Response `json:"timeout"`   // a step outlasted its Max, or the release its Timeout
+	Doubt     Response `json:"doubt"`     // all steps are over and the promotion's terms are not met
+	Foreign   Response `json:"foreign"`   // somebody else changed the route, a Deployment or the subsets
+	Interrupt Response `json:"interrupt"` // the engine is told to end
+}
+
+// Response is one of the things a policy may ask for.
+type Response string
+
+// What a policy may ask for.
+const (
+	Hold     Response = "hold"     // wait where it is, and go on by itself
+	Pause    Response = "pause"    // wait for a person
+	RollBack Response = "rollback" // give all traffic back
+)
+
+// DefaultPlan is a plan for a service about which nothing is known.
+func DefaultPlan() Plan {
+	return Plan{
+		Steps: []Step{
+			{Weight: 5, Min: Duration(time.Minute)},
+			{Weight: 20, Min: Duration(2 * time.Minute)},
+			{Weight: 50, Min: Duration(5 * time.Minute)},
+		},
+		NoData:    Duration(time.Minute),
+		Policy:    DefaultPolicy(),
+		Promotion: Switch,
+	}
+}
+
+// DefaultPolicy holds while nothing is known, and leaves what a machine cannot
+// decide to a person.
+func DefaultPolicy() Policy {
+	return Policy{NoData: Hold, Timeout: Pause, Doubt: Hold, Foreign: Pause, Interrupt: Pause}
+}
+
+// Validate returns an error that wraps ErrPlan and names the field.
+func (p Plan) Validate() error {
+	if len(p.Steps) == 0 {
+		return fmt.Errorf("%w: steps: it has none", ErrPlan)
+	}
+	for i, s := range p.Steps {
+		if err := s.validate(); err != nil {
+			return fmt.Errorf("%w: steps[%d].%w", ErrPlan, i, err)
+		}
+		if i > 0 && !s.Mirror && !p.Steps[i-1].Mirror && s.Header == nil && s.Weight < p.Steps[i-1].Weight {
+			return fmt.Errorf("%w: steps[%d].weight: %d is less than %d, the step before; a release goes up, and a rollback to 0", ErrPlan, i, s.Weight, p.Steps[i-1].Weight)
+		}
+	}
+	switch {
+	case p.Ramp != nil && !(p.Ramp.Errors > 0):
+		return fmt.Errorf("%w: ramp.errors: %v users' errors leave no room to try anything", ErrPlan, p.Ramp.Errors)
+	case p.Ramp != nil && !(p.Ramp.Most > 0 && p.Ramp.Most <= Total):
+		return fmt.Errorf("%w: ramp.most: %d is no weight from 1 to %d", ErrPlan, p.Ramp.Most, Total)
+	case !(p.Budget >= 0):
+		return fmt.Errorf("%w: budget: %v is no number of errors", ErrPlan, p.Budget)
+	case p.Timeout < 0 || p.NoData < 0 || p.KeepStable < 0:
+		return fmt.Errorf("%w: timeout, noData and keepStable cannot be negative", ErrPlan)
+	case p.Promotion != Switch && p.Promotion != InPlace:
+		return fmt.Errorf("%w: promotion: %q is neither %s nor %s", ErrPlan, p.Promotion, Switch, InPlace)
+	}
+	return p.Policy.validate()
+}
+
+func (s Step) validate() error {
+	switch {
+	case s.Weight < 0 || s.Weight > Total:
+		return fmt.Errorf("weight: %d is not from 0 to %d", s.Weight, Total)
+	case s.Header != nil && (s.Weight != 0 || s.Mirror):
+		return errors.New("header: such a step has weight 0 and does not mirror; requests with the header all go to the canary")
+	case s.Header != nil && s.Header.Name == "":
+		return errors.New("header.name: it is empty")
+	case s.Weight == 0 && s.Header == nil:
+		return errors.New("weight: at 0 the canary answers nobody; only a step with a header has that")
+	case s.Min < 0 || s.Max < 0:
+		return errors.New("min: neither min nor max can be negative")
+	case s.Max > 0 && s.Max < s.Min:
+		return fmt.Errorf("max: %s is shorter than min, %s", s.Max, s.Min)
+	}
+	return nil
+}
+
+func (p Policy) validate() error {
+	for _, r := range []struct {
+		name string
+		r    Response
+	}{{"noData", p.NoData}, {"timeout", p.Timeout}, {"doubt", p.Doubt}, {"foreign", p.Foreign}, {"interrupt", p.Interrupt}} {
+		if r.r != Hold && r.r != Pause && r.r != RollBack {
+			return fmt.Errorf("%w: policy.%s: %q is none of %s, %s, %s", ErrPlan, r.name, r.r, Hold, Pause, RollBack)
+		}
+	}
+	if p.Interrupt == Hold {
+		return fmt.Errorf("%w: policy.interrupt: who is told to end cannot hold; say %s or %s", ErrPlan, Pause, RollBack)
+	}
+	return nil
+}
