@@ -30,7 +30,8 @@ type analyze struct {
 
 	// Of a canary in the cluster.
 	target              target
-	source, prometheus  string
+	prometheus          prometheusFlags
+	source              string
 	profile, record     string
 	since, wait, warmUp time.Duration
 	watch               bool
@@ -109,7 +110,7 @@ nothing; its hash in the output tells one from another.`,
 	flags.DurationVar(&o.since, "since", 5*time.Minute, "how far back to begin in a Prometheus")
 	flags.DurationVar(&o.warmUp, "warm-up", 0, "time of each new Pod to leave out")
 	flags.StringVar(&o.source, "metrics-source", sourceAuto, "where to read: auto, prometheus or pods")
-	flags.StringVar(&o.prometheus, "prometheus-url", "", "Prometheus to read (default: found by itself)")
+	o.prometheus.addFlags(flags)
 	flags.StringVar(&o.profile, "profile", "", "names of the metrics: istio, app, ... (default: the first that has any)")
 	flags.StringVar(&o.record, "record", "", "file to write what was counted to, for replay")
 	o.method.addFlags(flags)
@@ -146,9 +147,9 @@ func (o *analyze) checkFlags(cmd *cobra.Command) error {
 		if cmd.Flags().Changed("weight") {
 			return usagef("--weight goes with --counts; of a route it is known")
 		}
-		return o.checkSource()
+		return o.checkSource(cmd.Flags())
 	}
-	for _, name := range []string{"watch", "wait", "since", "warm-up", "metrics-source", "prometheus-url", "profile", "record", "vs", "host"} {
+	for _, name := range append(o.prometheus.given(cmd.Flags()), "watch", "wait", "since", "warm-up", "metrics-source", "profile", "record", "vs", "host") {
 		if cmd.Flags().Changed(name) {
 			return usagef("--%s goes with a canary in the cluster, and --counts reads a file", name)
 		}

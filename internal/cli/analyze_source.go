@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/kube"
@@ -79,11 +80,7 @@ func (o *analyze) sources(client *kube.Client, route traffic.Route) (*anySource,
 	}
 	all := new(anySource)
 	if o.source != sourcePods {
-		servers, err := prometheus.Servers(client, o.prometheus, http.DefaultClient)
-		if err != nil {
-			return nil, usagef("--prometheus-url: %w", err)
-		}
-		for _, server := range servers {
+		for _, server := range o.prometheus.servers(client) {
 			for _, p := range profiles {
 				watcher, err := server.Watch(prometheus.Config{
 					Profile: p, Releases: []metrics.Release{release}, Since: o.since,
@@ -129,17 +126,17 @@ func releaseOf(route traffic.Route) metrics.Release {
 }
 
 // checkSource is a usage error for flags that contradict each other.
-func (o *analyze) checkSource() error {
+func (o *analyze) checkSource(flags *pflag.FlagSet) error {
 	known := []string{sourceAuto, sourcePrometheus, sourcePods}
 	switch {
 	case !slices.Contains(known, o.source):
 		return usagef("--metrics-source %s: say %s", o.source, strings.Join(known, ", "))
-	case o.source == sourcePods && o.prometheus != "":
+	case o.source == sourcePods && o.prometheus.url != "":
 		return usagef("--prometheus-url names a Prometheus, and --metrics-source pods asks none")
 	case o.since < 0 || o.wait < 0 || o.warmUp < 0:
 		return usagef("--since, --wait and --warm-up cannot be negative")
 	}
-	return nil
+	return o.prometheus.complete(flags)
 }
 
 // noCanary is the error for a route with nothing to compare.

@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 //	cluster heal                   take all such failures back
 //	cluster stop                   nothing answers any more
 //	waiting IMAGE REASON           Pods of the image wait for this reason
+//	prometheus load FILE           what the Prometheus at $PROMETHEUS has: a series and
+//	                               its values, 5 s apart until now, on each line
+//	prometheus headers FILE        write what it was last sent along with a query
 func TestScript(t *testing.T) {
 	manifests, err := filepath.Abs("../../k8s")
 	if err != nil {
@@ -61,10 +64,12 @@ func TestScript(t *testing.T) {
 			env.Values[clusterKey{}] = c
 			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "kubeconfig"))
 			env.Setenv("K8S", manifests)
+			startPrometheus(env)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"cluster": clusterCommand,
+			"cluster":    clusterCommand,
+			"prometheus": prometheusCommand,
 			"waiting": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Value(clusterKey{}).(*cluster).waiting.Store(args[0], args[1])
 			},

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
-	"github.com/canaryctl/canaryctl/internal/metrics/prometheus"
 )
 
 type status struct {
@@ -17,7 +17,7 @@ type status struct {
 	output     string
 	watch      bool
 	window     time.Duration
-	prometheus string
+	prometheus prometheusFlags
 	sources    []metrics.Source
 }
 
@@ -59,7 +59,7 @@ document; a terminal is redrawn in place.`,
 		Annotations: exits(),
 		Args:        noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.complete(); err != nil {
+			if err := o.complete(cmd.Flags()); err != nil {
 				return err
 			}
 			return o.run(cmd.Context())
@@ -70,12 +70,12 @@ document; a terminal is redrawn in place.`,
 	flags.StringVarP(&o.output, "output", "o", "", "output format: wide, json, yaml or name (default: a table)")
 	flags.BoolVarP(&o.watch, "watch", "w", false, "go on showing changes until interrupted")
 	flags.DurationVar(&o.window, "window", metrics.DefaultWindow, "how far back the observed share looks")
-	flags.StringVar(&o.prometheus, "prometheus-url", "", "Prometheus to ask for the observed share (default: found by itself)")
+	o.prometheus.addFlags(flags)
 	return cmd
 }
 
 // complete checks the command line, with nothing sent yet.
-func (o *status) complete() error {
+func (o *status) complete(flags *pflag.FlagSet) error {
 	switch o.output {
 	case "", "wide", "json", "yaml", "name":
 	default:
@@ -84,12 +84,15 @@ func (o *status) complete() error {
 	if o.window < time.Second {
 		return usagef("--window %s: say one second or more", o.window)
 	}
+	if err := o.prometheus.complete(flags); err != nil {
+		return err
+	}
 	client, err := o.f.Client()
 	if err != nil {
 		return err
 	}
-	if o.sources, err = prometheus.Discover(client, o.prometheus); err != nil {
-		return usagef("--prometheus-url: %w", err)
+	for _, s := range o.prometheus.servers(client) {
+		o.sources = append(o.sources, s)
 	}
 	return nil
 }

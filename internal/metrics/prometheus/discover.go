@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"k8s.io/client-go/rest"
 
@@ -13,35 +14,51 @@ import (
 	"github.com/canaryctl/canaryctl/internal/metrics"
 )
 
-// Discover returns the servers that may know a cluster's figures, best first,
-// and sends no request. A URL that a person gave is the only one; else it is
-// the lab's, then the Services that kube-prometheus-stack (as release "kps"),
-// the Prometheus operator and Istio's samples create, through the API server.
-func Discover(client *kube.Client, given string) ([]metrics.Source, error) {
-	servers, err := Servers(client, given, http.DefaultClient)
-	sources := make([]metrics.Source, len(servers))
-	for i, s := range servers {
-		sources[i] = s
+// Named returns the server at a URL that a person gave. The options, with all
+// credentials in them, are for that server alone.
+func Named(given string, o Options) (*Server, error) {
+	base, err := url.Parse(given)
+	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
+		return nil, fmt.Errorf("%q is not the URL of a Prometheus: want http://host:port", withoutUser(given))
 	}
-	return sources, err
+	if base.Scheme == "http" && o.secured() {
+		return nil, errors.New("certificates go with https://, and the URL says http://")
+	}
+	if base.User != nil && (o.Username != "" || o.BearerTokenFile != "") {
+		return nil, errors.New("there is a user in the URL and another beside it; name one")
+	}
+	client, err := o.Client()
+	if err != nil {
+		return nil, err
+	}
+	return At(base, client), nil
 }
 
-// Servers is Discover for those who watch. Options.Client makes the HTTP client
-// for a URL that a person gave; credentials for that are sent nowhere else.
-func Servers(client *kube.Client, given string, with *http.Client) ([]*Server, error) {
-	if given != "" {
-		base, err := url.Parse(given)
-		if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
-			return nil, fmt.Errorf("%q is not the URL of a Prometheus: want http://host:port", given)
-		}
-		return []*Server{At(base, with)}, nil
+// withoutUser cuts what may be a password from what may be a URL.
+func withoutUser(given string) string {
+	scheme, rest, ok := strings.Cut(given, "://")
+	if !ok {
+		scheme, rest = "", given
+	} else {
+		scheme += "://"
 	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = "..." + rest[at:]
+	}
+	return scheme + rest
+}
+
+// Find returns the servers that may know a cluster's figures, best first, and
+// sends no request: the lab's, then the Services that kube-prometheus-stack (as
+// release "kps"), the Prometheus operator and Istio's samples create, through the
+// API server.
+func Find(client *kube.Client) []*Server {
 	return []*Server{
 		lab(client),
 		service(client, "monitoring", "kps-kube-prometheus-stack-prometheus"),
 		service(client, "monitoring", "prometheus-operated"),
 		service(client, "istio-system", "prometheus"),
-	}, nil
+	}
 }
 
 func lab(client *kube.Client) *Server {

@@ -27,13 +27,46 @@ type Options struct {
 	InsecureSkipVerify bool
 }
 
+// plain reports whether there is nothing to add to a request.
+func (o Options) plain() bool {
+	return len(o.Headers) == 0 && o.Tenant == "" && o.Username == "" && o.PasswordFile == "" && o.BearerTokenFile == "" && !o.secured()
+}
+
+// secured reports whether anything is said about certificates.
+func (o Options) secured() bool {
+	return o.CAFile != "" || o.CertFile != "" || o.KeyFile != "" || o.ServerName != "" || o.InsecureSkipVerify
+}
+
+// validate finds what contradicts itself or cannot be read, before anything is
+// sent.
+func (o Options) validate() error {
+	switch {
+	case o.Username != "" && o.BearerTokenFile != "":
+		return errors.New("a Prometheus takes either basic authentication or a bearer token, not both")
+	case o.Headers.Get("Authorization") != "" && (o.Username != "" || o.BearerTokenFile != ""):
+		return errors.New("a header Authorization says who asks, and so does a user or a bearer token; name one")
+	case o.Headers.Get("X-Scope-OrgID") != "" && o.Tenant != "":
+		return errors.New("a header X-Scope-OrgID names the tenant, and so does the tenant; name one")
+	case o.PasswordFile != "" && o.Username == "":
+		return errors.New("a password for Prometheus needs its user")
+	case (o.CertFile == "") != (o.KeyFile == ""):
+		return errors.New("a client's certificate for Prometheus needs its key, and a key its certificate")
+	}
+	for _, path := range []string{o.PasswordFile, o.BearerTokenFile} {
+		if _, err := secret(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Client makes the HTTP client for the options.
 func (o Options) Client() (*http.Client, error) {
-	if o.Username != "" && o.BearerTokenFile != "" {
-		return nil, errors.New("a Prometheus takes either basic authentication or a bearer token, not both")
+	if o.plain() {
+		return http.DefaultClient, nil
 	}
-	if (o.CertFile == "") != (o.KeyFile == "") {
-		return nil, errors.New("a client's certificate for Prometheus needs its key, and a key its certificate")
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	config, err := o.tls()
 	if err != nil {
@@ -84,6 +117,9 @@ func (a *authenticated) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	for name, values := range a.options.Headers {
 		r.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	if host := a.options.Headers.Get("Host"); host != "" {
+		r.Host = host // which net/http does not take from the headers
 	}
 	if a.options.Tenant != "" {
 		r.Header.Set("X-Scope-OrgID", a.options.Tenant)

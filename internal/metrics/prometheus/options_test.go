@@ -23,7 +23,10 @@ func file(t *testing.T, text string) string {
 
 func TestOptionsAreSent(t *testing.T) {
 	var got http.Header
-	s := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Clone() }))
+	s := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got = r.Header.Clone()
+		got.Set("X-Host", r.Host)
+	}))
 	defer s.Close()
 	authority := file(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
 
@@ -35,6 +38,7 @@ func TestOptionsAreSent(t *testing.T) {
 			map[string]string{"X-Team": "shop", "X-Scope-Orgid": "a|b", "Authorization": ""}},
 		"token":                {Options{CAFile: authority, BearerTokenFile: file(t, "s3cret\n")}, map[string]string{"Authorization": "Bearer s3cret"}},
 		"basic authentication": {Options{CAFile: authority, Username: "u", PasswordFile: file(t, "p")}, map[string]string{"Authorization": "Basic dTpw"}},
+		"a name of its own":    {Options{CAFile: authority, Headers: http.Header{"Host": {"prom.example"}}}, map[string]string{"X-Host": "prom.example"}},
 		"any certificate":      {Options{InsecureSkipVerify: true}, map[string]string{"Authorization": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,7 +62,7 @@ func TestOptionsAreSent(t *testing.T) {
 		})
 	}
 
-	client, err := Options{}.Client()
+	client, err := Options{Tenant: "a"}.Client()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,13 +100,46 @@ func TestTokensRotate(t *testing.T) {
 
 func TestOptionsThatCannotBe(t *testing.T) {
 	for want, o := range map[string]Options{
-		"not both":       {Username: "u", BearerTokenFile: "t"},
-		"needs its key":  {CertFile: "c"},
-		"no such file":   {CAFile: "/nonexistent/ca"},
-		"no certificate": {CAFile: file(t, "x")},
+		"not both":                {Username: "u", BearerTokenFile: "t"},
+		"needs its key":           {CertFile: "c"},
+		"needs its user":          {PasswordFile: "p"},
+		"Authorization":           {Headers: http.Header{"Authorization": {"s3cret"}}, BearerTokenFile: "t"},
+		"X-Scope-OrgID":           {Headers: http.Header{"X-Scope-Orgid": {"a"}}, Tenant: "b"},
+		"open /nonexistent/token": {BearerTokenFile: "/nonexistent/token"},
+		"no such file":            {CAFile: "/nonexistent/ca"},
+		"no certificate":          {CAFile: file(t, "x")},
 	} {
 		if _, err := o.Client(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", o, err, want)
 		}
+	}
+}
+
+// A redirect may lead anywhere, and would take the token along.
+func TestCredentialsDoNotFollowRedirects(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("the other server was asked, with %v", r.Header)
+	}))
+	defer other.Close()
+	s := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	defer s.Close()
+	server, err := Named(s.URL, Options{BearerTokenFile: file(t, "s3cret")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.http.CloseIdleConnections()
+	if _, err := server.Sum(t.Context(), "up", "job"); err == nil || !strings.Contains(err.Error(), "answered 307") {
+		t.Errorf("error %v, want that it answered with a redirect", err)
+	}
+}
+
+// A secret that no header can hold is not shown.
+func TestSecretsAreNotShown(t *testing.T) {
+	server, err := Named("http://127.0.0.1:1", Options{BearerTokenFile: file(t, "s3\ncret")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Sum(t.Context(), "up", "job"); err == nil || strings.Contains(err.Error(), "cret") {
+		t.Errorf("error %v", err)
 	}
 }

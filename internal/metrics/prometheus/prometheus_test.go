@@ -78,9 +78,9 @@ func TestDiscoverFindsTheServiceThatExists(t *testing.T) {
 		Interface: fake.NewSimpleDynamicClient(runtime.NewScheme()),
 		REST:      &rest.Config{Host: api.URL}, HTTP: api.Client(),
 	}
-	sources, err := Discover(client, "")
-	if err != nil {
-		t.Fatal(err)
+	var sources []metrics.Source
+	for _, s := range Find(client) {
+		sources = append(sources, s)
 	}
 	got := metrics.Observed(t.Context(), metrics.Query{Namespace: "default", Service: "echo"}, sources...)
 	if want := "Prometheus monitoring/prometheus-operated, istio_requests_total"; got.Source != want || got.Requests["v1"] != 90.5 {
@@ -96,18 +96,31 @@ func TestDiscoverFindsTheServiceThatExists(t *testing.T) {
 	}
 }
 
-func TestGivenURLIsTheOnlySource(t *testing.T) {
-	sources, err := Discover(nil, "http://user:secret@127.0.0.1:9090/")
-	if err != nil || len(sources) != 1 {
-		t.Fatalf("%v, %v", sources, err)
+func TestNamed(t *testing.T) {
+	server, err := Named("http://user:secret@127.0.0.1:9090/", Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got, want := sources[0].Name(), "Prometheus at http://user:xxxxx@127.0.0.1:9090/"; got != want {
+	if got, want := server.Name(), "Prometheus at http://user:xxxxx@127.0.0.1:9090/"; got != want {
 		t.Errorf("name %q, want %q", got, want)
 	}
-	for _, wrong := range []string{"127.0.0.1:9090", "ftp://host", "http://"} {
-		if _, err := Discover(nil, wrong); err == nil {
-			t.Errorf("%q accepted", wrong)
+	for wrong, want := range map[string]string{
+		"127.0.0.1:9090":                 `"127.0.0.1:9090" is not the URL`,
+		"http://":                        `"http://" is not the URL`,
+		"ftp://user:secret@host":         `"ftp://...@host" is not the URL`,
+		"user:secret@host:9090":          `"...@host:9090" is not the URL`,
+		"http://user:sec ret@host:%zz":   `"http://...@host:%zz" is not the URL`,
+		"http://user:sec/ret@host:9090/": `"http://...@host:9090/" is not the URL`,
+	} {
+		if _, err := Named(wrong, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", wrong, err, want)
 		}
+	}
+	if _, err := Named("http://host:9090", Options{InsecureSkipVerify: true}); err == nil || !strings.Contains(err.Error(), "certificates go with https://") {
+		t.Errorf("certificates over http: %v", err)
+	}
+	if _, err := Named("http://u:p@host:9090", Options{Username: "v"}); err == nil || !strings.Contains(err.Error(), "name one") {
+		t.Errorf("two users: %v", err)
 	}
 }
 

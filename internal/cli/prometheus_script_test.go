@@ -1,0 +1,118 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// fakePrometheus holds counters and answers range selectors with them.
+type fakePrometheus struct {
+	mu     sync.Mutex
+	series []fakeSeries
+	header http.Header // of the last request
+}
+
+type fakeSeries struct {
+	labels map[string]string
+	values []string // scraped 5 s apart, the last just now
+}
+
+type prometheusKey struct{}
+
+// startPrometheus starts one for a script; $PROMETHEUS is its URL.
+func startPrometheus(env *testscript.Env) {
+	f := new(fakePrometheus)
+	s := httptest.NewServer(f)
+	env.Defer(s.Close)
+	env.Setenv("PROMETHEUS", s.URL)
+	env.Values[prometheusKey{}] = f
+}
+
+func prometheusCommand(ts *testscript.TestScript, _ bool, args []string) {
+	f := ts.Value(prometheusKey{}).(*fakePrometheus)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch args[0] {
+	case "load":
+		f.series = nil
+		for line := range strings.Lines(ts.ReadFile(args[1])) {
+			f.series = append(f.series, parseSeries(line))
+		}
+	case "headers":
+		var b strings.Builder
+		for _, name := range slices.Sorted(maps.Keys(f.header)) {
+			fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(f.header[name], ", "))
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(b.String()), 0o600))
+	default:
+		ts.Fatalf("prometheus %s: unknown", args[0])
+	}
+}
+
+func parseSeries(line string) fakeSeries {
+	name, rest, _ := strings.Cut(strings.TrimSpace(line), "{")
+	labels, values, _ := strings.Cut(rest, "} ")
+	s := fakeSeries{labels: map[string]string{"__name__": name}, values: strings.Fields(values)}
+	for _, m := range regexp.MustCompile(matching).FindAllStringSubmatch(labels, -1) {
+		s.labels[m[1]] = m[3]
+	}
+	return s
+}
+
+// ServeHTTP answers 422 to all but range selectors.
+func (f *fakePrometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.header = r.Header
+	selector, lookback, ok := strings.Cut(strings.TrimSuffix(r.FormValue("query"), "]"), "}[")
+	if !ok || !strings.HasSuffix(lookback, "ms") {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = w.Write([]byte(`{"status":"error","error":"this one knows range selectors only"}`))
+		return
+	}
+	now := time.Now()
+	result := []map[string]any{}
+	for _, s := range f.series {
+		if s.selected(selector) {
+			result = append(result, map[string]any{"metric": s.labels, "values": s.samples(now)})
+		}
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": result}})
+}
+
+func (s fakeSeries) selected(selector string) bool {
+	for _, m := range regexp.MustCompile(matching).FindAllStringSubmatch(selector, -1) {
+		label, how, want := m[1], m[2], strings.ReplaceAll(m[3], `\\`, `\`)
+		if how == "=" {
+			want = regexp.QuoteMeta(want)
+		}
+		same, err := regexp.MatchString("^(?s:"+want+")$", s.labels[label])
+		if err != nil || same == strings.HasPrefix(how, "!") {
+			return false
+		}
+	}
+	return true
+}
+
+func (s fakeSeries) samples(now time.Time) [][2]any {
+	samples := make([][2]any, len(s.values))
+	for i, v := range s.values {
+		ago := time.Duration(len(s.values)-1-i) * 5 * time.Second
+		samples[i] = [2]any{float64(now.Add(-ago).UnixMilli()) / 1000, v}
+	}
+	return samples
+}
+
+// matching is how a selector says which value a label has.
+const matching = `(\w+)(=~|!~|!=|=)"((?:[^"\\]|\\.)*)"`
