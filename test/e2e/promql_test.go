@@ -32,8 +32,7 @@ func TestEveryExpressionReturnsSeries(t *testing.T) {
 	sh(t, "kubectl apply -f k8s/base -f k8s/canary/deployment-v2.yaml && kubectl apply -f k8s/canary/vs-50-50.yaml -f k8s/monitoring")
 	sh(t, "kubectl rollout status deploy/versioned-echo-v1 && kubectl rollout status deploy/versioned-echo-v2")
 	sh(t, "kubectl set env deploy/versioned-echo-v2 FAULT_ERROR_SHARE=0.3 FAULT_LATENCY=800ms FAULT_LATENCY_SHARE=0.5 && kubectl rollout status deploy/versioned-echo-v2")
-	stop := visit(t, "versioned-echo")
-	defer stop()
+	visit(t, "versioned-echo", 80)
 
 	for _, e := range exprs {
 		t.Run(fmt.Sprintf("%s/%s", e.Kind, e.Name), func(t *testing.T) {
