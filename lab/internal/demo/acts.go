@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/canaryctl/canaryctl/internal/stats"
 )
+
+// verdictFail is the exit status of an analysis that found the canary worse.
+const verdictFail = 3
 
 const (
 	app   = "versioned-echo"
@@ -44,7 +45,7 @@ func (s *stage) walk(ctx context.Context) error {
 		if err := s.setTraffic(ctx, 100-canary, canary); err != nil {
 			return err
 		}
-		seen, err := s.watch(ctx, "v2", s.Step, nil)
+		seen, err := s.watch(ctx, "v2", s.Step)
 		if err != nil {
 			return err
 		}
@@ -57,7 +58,11 @@ func (s *stage) walk(ctx context.Context) error {
 }
 
 func (s *stage) promote(ctx context.Context) error {
-	s.title("v2 becomes the stable version", "No Pod restarts: the Pods that were watched are the Pods that serve.")
+	s.title("v2 becomes the stable version", "Not a single error, so the question is: is v2 shown to fail less than 1%?")
+	if err := s.run(ctx, "canaryctl analyze --negligible 1%"); err != nil {
+		return err
+	}
+	s.say("Promoting restarts no Pod: the Pods that were watched are the Pods that serve.")
 	if err := s.run(ctx, "canaryctl promote --retire "+route); err != nil {
 		return err
 	}
@@ -74,21 +79,22 @@ func (s *stage) badCanary(ctx context.Context) error {
 	if err := s.setTraffic(ctx, 90, 10); err != nil {
 		return err
 	}
-	shown := time.Now()
-	seen, err := s.watch(ctx, "v3", 4*s.Step, clearlyWorse("v2", "v3"))
-	if err != nil {
+	start := time.Now()
+	if err := s.exits(ctx, verdictFail, "canaryctl analyze --wait 1m"); err != nil {
 		return err
 	}
-	s.report("v2", "v3", seen)
-	if !clearlyWorse("v2", "v3")(seen) {
-		return fmt.Errorf("demo: v3 fails one request in five, and after %s the numbers do not show it: %+v", time.Since(shown).Round(time.Second), seen)
+	took := time.Since(start)
+	if err := s.nextFrame(ctx); err != nil {
+		return err
 	}
-	s.say("The two intervals are far apart after %.1f s: no accident.", time.Since(shown).Seconds())
+	seen := s.traffic.Counts().Since(before)
+	s.report("v2", "v3", seen)
+	s.say("Found out after %.1f s, %d requests to v3.", took.Seconds(), seen["v3"].Requests)
 	if err := s.run(ctx, "canaryctl rollback "+route); err != nil {
 		return err
 	}
 	s.setWeight(0)
-	after, err := s.watch(ctx, "v3", s.Step/2, nil)
+	after, err := s.watch(ctx, "v3", s.Step/2)
 	if err != nil {
 		return err
 	}
@@ -123,17 +129,4 @@ func (s *stage) setTraffic(ctx context.Context, stable, canary int) error {
 	}
 	s.setWeight(canary)
 	return nil
-}
-
-// clearlyWorse holds once the canary failed ten times and the 95% intervals of
-// the two error shares are apart. It is what an eye does with a dashboard, and
-// no more than that.
-func clearlyWorse(stable, canary string) func(Counts) bool {
-	return func(seen Counts) bool {
-		s, c := seen[stable], seen[canary]
-		if s.Requests == 0 || c.Errors < 10 {
-			return false
-		}
-		return stats.Wilson(c.Errors, c.Requests, 0.95).Low > stats.Wilson(s.Errors, s.Requests, 0.95).High
-	}
 }

@@ -144,9 +144,8 @@ func (s *stage) startTraffic(ctx context.Context) error {
 	return nil
 }
 
-// watch lets traffic flow for a while, or until enough was seen, and returns
-// what was seen meanwhile.
-func (s *stage) watch(ctx context.Context, canary string, atMost time.Duration, enough func(Counts) bool) (Counts, error) {
+// watch lets traffic flow for a while, and returns what was seen meanwhile.
+func (s *stage) watch(ctx context.Context, canary string, long time.Duration) (Counts, error) {
 	// The weights just changed: begin with the next half second, so that a
 	// request which was under way before counts for no step.
 	select {
@@ -164,7 +163,7 @@ func (s *stage) watch(ctx context.Context, canary string, atMost time.Duration, 
 		}
 		seen := s.traffic.Counts().Since(start)
 		s.live(fmt.Sprintf("%s  %s  %d requests", s.bar(seen[canary].Requests, seen.Sum().Requests), canary, seen.Sum().Requests))
-		if time.Since(begin) >= atMost || enough != nil && enough(seen) {
+		if time.Since(begin) >= long {
 			return seen, nil
 		}
 	}

@@ -3,6 +3,7 @@ package demo
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -101,7 +102,10 @@ func (s *stage) setWeight(canary int) {
 func (s *stage) setEnv(key, value string) { s.env = append(s.env, key+"="+value) }
 
 // run shows a command, runs it, and shows what it prints, as it prints it.
-func (s *stage) run(ctx context.Context, line string) error {
+func (s *stage) run(ctx context.Context, line string) error { return s.exits(ctx, 0, line) }
+
+// exits is run for a command that is to end with a status.
+func (s *stage) exits(ctx context.Context, want int, line string) error {
 	shown := strings.ReplaceAll(line, s.stateDirFlag(), "")
 	fmt.Fprintf(s.Out, "   %s\n", s.paint(bold, "$ "+shown))
 	argv := strings.Fields(line)
@@ -120,8 +124,14 @@ func (s *stage) run(ctx context.Context, line string) error {
 	err := cmd.Run()
 	writer.Close()
 	copied.Wait()
-	if err != nil {
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() == want:
+		return nil
+	case err != nil:
 		return fmt.Errorf("demo: %s: %w", shown, err)
+	case want != 0:
+		return fmt.Errorf("demo: %s: exit status 0, want %d", shown, want)
 	}
 	return nil
 }
