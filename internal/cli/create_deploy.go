@@ -70,5 +70,27 @@ func (o *createCanary) ready(ctx context.Context, p *canaryPlan) error {
 		o.note("%s gets no traffic and stays for inspection; once mended, the same command with --replace starts it afresh, canaryctl delete-canary --version %s removes it",
 			p.want.GetName(), p.spec.Version)
 	}
+	if err != nil {
+		return err
+	}
+	return o.listed(ctx, p)
+}
+
+// listedPatience is for a control plane that is busy: endpoints follow ready Pods
+// within milliseconds else.
+const listedPatience = 10 * time.Second
+
+// listed waits until requests find the canary's Pods. That is no condition: the
+// Service may be one that lists none of them.
+func (o *createCanary) listed(ctx context.Context, p *canaryPlan) error {
+	service := serviceOf(p.route)
+	if service == "" {
+		return nil
+	}
+	listed, err := p.deployments.WaitListed(ctx, p.want, service, min(o.timeout, listedPatience))
+	if err == nil && !listed {
+		o.note("Service %s does not list the Pods of %s yet: requests to it would be answered with 503; kubectl -n %s get endpointslices -l kubernetes.io/service-name=%[1]s shows which it lists",
+			service, p.spec.Version, p.route.Namespace)
+	}
 	return err
 }

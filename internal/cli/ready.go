@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -43,6 +44,16 @@ func canAnswer(ctx context.Context, f *Factory, router traffic.Router, route tra
 	}
 	return hint.Wrap(fmt.Errorf("send traffic to %s: version %s %w (of %d with the labels %s)", version, version, errNoReadyPod, len(list.Items), labels.Set(selector)),
 		"kubectl get pods -n %s -l %s shows why; --force sends it all the same", route.Namespace, labels.Set(selector))
+}
+
+// serviceOf is the name of the Service behind a route's host, "" where that is not
+// in the route's namespace, or no Service at all.
+func serviceOf(route traffic.Route) string {
+	name, domain, _ := strings.Cut(route.Host, ".")
+	if namespace, _, _ := strings.Cut(domain, "."); namespace != "" && namespace != route.Namespace {
+		return ""
+	}
+	return name
 }
 
 func ready(pod unstructured.Unstructured) bool {

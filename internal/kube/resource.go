@@ -25,6 +25,11 @@ func Pods() schema.GroupVersionResource { return core("pods") }
 // Services names core/v1 Services.
 func Services() schema.GroupVersionResource { return core("services") }
 
+// EndpointSlices names discovery.k8s.io/v1 EndpointSlices.
+func EndpointSlices() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"}
+}
+
 // Events names core/v1 Events.
 func Events() schema.GroupVersionResource { return core("events") }
 
