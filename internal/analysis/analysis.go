@@ -25,6 +25,7 @@ type Analysis struct {
 	versions Versions
 	metrics  []*evidence // as in the configuration
 	traffic  *trafficShare
+	pods     *podWatch // nil where nobody watches them
 
 	rollback   stats.Peak // of the evidence of all metrics together
 	causes     []string   // set when rollback reached its threshold
@@ -57,6 +58,29 @@ func (a *Analysis) Expect(share float64, from time.Time) error {
 		a.traffic = new(trafficShare)
 	}
 	return a.traffic.expect(share, from)
+}
+
+// WatchPods says that See will tell of the Pods, whose restarts count from a time
+// on. It does nothing where the configuration has no gate for them.
+func (a *Analysis) WatchPods(begin time.Time) {
+	if a.config.Pods != nil {
+		a.pods = &podWatch{gate: *a.config.Pods, versions: a.versions, begin: begin, pods: map[string]*podHistory{}}
+	}
+}
+
+// See takes all Pods of both versions as they are at a time. Until the first call
+// that names a Pod they do not stand in the way of a pass.
+func (a *Analysis) See(at time.Time, pods []Pod) {
+	if a.pods != nil {
+		a.pods.see(at, pods)
+	}
+}
+
+// Blind says why the Pods cannot be seen now. Nothing passes until See is called.
+func (a *Analysis) Blind(reason string) {
+	if a.pods != nil {
+		a.pods.blind = reason
+	}
 }
 
 // Hold says why nothing new is known: the source of the counts is silent. Until it
@@ -137,13 +161,14 @@ func (a *Analysis) look() error {
 }
 
 // outcome is the whole decision. Harm comes first, and once it is shown the
-// canary has failed for good; it passes while every metric says so now, so one
-// that begins to fail late loses its pass.
+// canary has failed for good; it passes while every metric and its Pods say so
+// now, so one that begins to fail late loses its pass.
 func (a *Analysis) outcome() Outcome {
-	if a.causes != nil {
+	pods := a.pods.outcome()
+	if a.causes != nil || pods == Fail {
 		return Fail
 	}
-	if a.reason != "" {
+	if a.reason != "" || pods == Inconclusive {
 		return Inconclusive
 	}
 	for _, e := range a.metrics {

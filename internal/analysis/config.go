@@ -23,6 +23,8 @@ type Config struct {
 	Dispersion float64 `json:"dispersion,omitempty"`
 	// Metrics are what is looked at, in order of importance.
 	Metrics []Metric `json:"metrics"`
+	// Pods is what the canary's Pods may do, where somebody watches them.
+	Pods *Gate `json:"pods,omitempty"`
 }
 
 // Metric is one thing that can be bad about a request.
@@ -63,6 +65,9 @@ func (c Config) Validate() error {
 	}
 	if math.Abs(sum-1) > 1e-9 {
 		return fmt.Errorf("analysis: the weights of the metrics sum to %v, not to 1", sum)
+	}
+	if c.Pods != nil {
+		return c.Pods.Validate()
 	}
 	return nil
 }

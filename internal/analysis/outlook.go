@@ -74,8 +74,8 @@ func (v *Verdict) outlook() *Outlook {
 	if first != nil {
 		return first
 	}
-	if open {
-		return nil
+	if open || v.Pods != nil && v.Pods.Verdict != Pass {
+		return nil // nobody knows what Pods will do
 	}
 	return last
 }

@@ -33,6 +33,7 @@ type Verdict struct {
 	Rollback Evidence        `json:"rollback"`
 	Causes   []string        `json:"causes,omitempty"`
 	Metrics  []MetricVerdict `json:"metrics"`
+	Pods     *PodsVerdict    `json:"pods,omitempty"`
 	Traffic  *TrafficVerdict `json:"traffic,omitempty"`
 	Method   Method          `json:"method"`
 }
@@ -112,8 +113,12 @@ func (a *Analysis) Verdict() (Verdict, error) {
 		Reason:   a.reason,
 		Versions: a.versions,
 		Seconds:  a.end.Sub(a.start).Seconds(),
-		Causes:   a.causes,
+		Causes:   slices.Clone(a.causes),
+		Pods:     a.pods.verdict(),
 		Method:   Method{a.config, a.config.Hash()},
+	}
+	if v.Pods != nil && v.Pods.Verdict == Fail {
+		v.Causes = append(v.Causes, Restarts)
 	}
 	for _, e := range a.metrics {
 		m, err := e.verdict(a.versions, slices.Contains(a.causes, e.metric.Name))

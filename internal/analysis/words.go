@@ -3,6 +3,7 @@ package analysis
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,14 +12,20 @@ import (
 // sentence is the whole verdict in words: what decided, or what is missing.
 func (v *Verdict) sentence() string {
 	var parts []string
+	open := false
 	for _, m := range v.Metrics {
-		if m.Verdict == v.Verdict || len(v.Metrics) == 1 || v.Reason != "" {
+		open = open || m.Verdict == Inconclusive
+		if m.Verdict == v.Verdict || len(v.Metrics) == 1 || v.Reason != "" || v.ofPods() {
 			parts = append(parts, m.Summary)
 		}
 	}
 	text := strings.Join(parts, ". ")
-	if v.Verdict == Inconclusive && !strings.HasPrefix(text, "No request") {
+	held := v.Pods != nil && v.Pods.Reason != ""
+	if v.Verdict == Inconclusive && open && !strings.HasPrefix(text, "No request") && (v.Outlook != nil || !held) {
 		text += "; " + v.Outlook.String()
+	}
+	if held {
+		text = v.Pods.words(v.Verdict) + ". " + text
 	}
 	if v.Reason != "" {
 		text = fmt.Sprintf("Nothing new is known: %s. %s", v.Reason, text)
@@ -28,6 +35,19 @@ func (v *Verdict) sentence() string {
 			percent(v.Traffic.Configured), percent(v.Traffic.Observed))
 	}
 	return text + "."
+}
+
+// ofPods reports whether the Pods made the verdict, and no metric did.
+func (v *Verdict) ofPods() bool {
+	return v.Pods != nil && v.Pods.Verdict == v.Verdict && (v.Verdict == Inconclusive || slices.Equal(v.Causes, []string{Restarts}))
+}
+
+// words say what the Pods mean for the verdict.
+func (p *PodsVerdict) words(verdict Outcome) string {
+	if p.Verdict == Inconclusive && verdict == Inconclusive {
+		return "Nothing passes now: " + p.Reason
+	}
+	return "Pods: " + p.Reason
 }
 
 // String is when to expect a decision.

@@ -35,6 +35,7 @@ type analyze struct {
 	profile, record     string
 	since, wait, warmUp time.Duration
 	watch               bool
+	maxRestarts         int
 }
 
 // NewCmdAnalyze says what is known of a canary.
@@ -53,6 +54,10 @@ there is none from the Pods, through the API server. One look takes the last
 --since; Pods remember nothing, so that there it is two readings, --interval
 apart. -w goes on until interrupted, --wait until a decision or for so long. While
 nothing can be read the verdict is inconclusive, and says why.
+
+The canary's Pods have a say too: it does not pass while one of them is not ready
+or has just been restarted, and fails when they restart more than --max-restarts
+times, beyond what stable's Pods do.
 
 With --counts it needs no cluster: bring your own numbers, one row for each
 interval, in order of time. "-" reads standard input.
@@ -113,6 +118,7 @@ nothing; its hash in the output tells one from another.`,
 	o.prometheus.addFlags(flags)
 	flags.StringVar(&o.profile, "profile", "", "names of the metrics: istio, app, ... (default: the first that has any)")
 	flags.StringVar(&o.record, "record", "", "file to write what was counted to, for replay")
+	flags.IntVar(&o.maxRestarts, "max-restarts", analysis.DefaultGate().MaxRestarts, "restarts of the canary's containers, beyond those of stable, that are let through; one more is a fail")
 	o.method.addFlags(flags)
 	return cmd
 }
@@ -133,7 +139,14 @@ func (o *analyze) complete(cmd *cobra.Command) (analysis.Config, error) {
 	if o.counts == "" && !cmd.Flags().Changed("onset-intervals") {
 		o.method.OnsetIntervals = max(1, int(plannedTime/o.every()))
 	}
-	return o.method.config()
+	config, err := o.method.config()
+	if err != nil || o.counts != "" {
+		return config, err
+	}
+	gate := analysis.DefaultGate()
+	gate.MaxRestarts = o.maxRestarts
+	config.Pods = &gate
+	return config, nil
 }
 
 // checkFlags knows which flags go with counts in a file, and which with a cluster.
@@ -147,9 +160,12 @@ func (o *analyze) checkFlags(cmd *cobra.Command) error {
 		if cmd.Flags().Changed("weight") {
 			return usagef("--weight goes with --counts; of a route it is known")
 		}
+		if o.maxRestarts < 0 {
+			return usagef("--max-restarts %d: say 0 or more", o.maxRestarts)
+		}
 		return o.checkSource(cmd.Flags())
 	}
-	for _, name := range append(o.prometheus.given(cmd.Flags()), "watch", "wait", "since", "warm-up", "metrics-source", "profile", "record", "vs", "host") {
+	for _, name := range append(o.prometheus.given(cmd.Flags()), "watch", "wait", "since", "warm-up", "metrics-source", "profile", "record", "max-restarts", "vs", "host") {
 		if cmd.Flags().Changed(name) {
 			return usagef("--%s goes with a canary in the cluster, and --counts reads a file", name)
 		}
@@ -233,6 +249,9 @@ func verdictError(v analysis.Verdict) error {
 	case analysis.Fail:
 		return hint.Wrap(ErrVerdictFail, "canaryctl rollback gives all traffic back to the stable version")
 	}
+	if v.Pods != nil && v.Pods.Verdict == analysis.Inconclusive {
+		return hint.Wrap(fmt.Errorf("%w: the Pods stand in the way of a pass", ErrInconclusive), "canaryctl status shows the Pods; ask again when they are well")
+	}
 	next := "go on at this weight or a higher one and ask again; asking again costs nothing"
 	if spotless(v) {
 		next = "a service that hardly ever fails can only pass by a level: say with --negligible which share of bad requests would not matter"
@@ -256,7 +275,7 @@ func verdictMeaning(code int) string {
 	case ExitDone:
 		return "done, and pass: the canary is shown to fail less than --margin times as often"
 	case ExitRolledBack:
-		return "fail: the canary is shown to fail more often than --tolerance allows"
+		return "fail: the canary is shown to fail more often than --tolerance allows, or to crash"
 	case ExitUsage:
 		return "the command line is wrong; nothing was read"
 	}

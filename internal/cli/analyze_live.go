@@ -29,10 +29,12 @@ type live struct {
 	from     func() string // where the counts come from, once that is known
 	route    traffic.Route
 	again    func(context.Context) (traffic.Route, error)
-	record   io.Writer // nil for none
+	pods     func(context.Context) ([]analysis.Pod, error) // nil for those that nobody may see
+	record   io.Writer                                     // nil for none
 	analysis *analysis.Analysis
 	out      *verdictView
 	told     bool            // where the counts come from
+	saw      bool            // Pods
 	seen     map[string]bool // metrics that were counted, whether they decide or not
 }
 
@@ -59,7 +61,8 @@ func (o *analyze) runLive(ctx context.Context, config analysis.Config) error {
 			_, now, err := target{vs: route.Name, host: route.Host}.find(ctx, o.Factory, false)
 			return now, err
 		},
-		out: newVerdictView(o.Out, o.output),
+		pods: podsOf(client, route, o.Clock),
+		out:  newVerdictView(o.Out, o.output),
 	}
 	if o.record != "" {
 		file, err := os.OpenFile(o.record, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // counts are no secret
@@ -82,6 +85,7 @@ func (l *live) run(ctx context.Context) error {
 	if err := l.expect(l.route); err != nil {
 		return err
 	}
+	l.analysis.WatchPods(l.Clock.Now().Add(-l.since))
 	l.seen = map[string]bool{}
 	began := l.Clock.Now()
 	ticker := l.Clock.NewTicker(l.every())
@@ -185,6 +189,7 @@ func (l *live) look(ctx context.Context) (analysis.Verdict, error) {
 			return analysis.Verdict{}, fmt.Errorf("analyse %s: %w", l.route, err)
 		}
 	}
+	l.lookAtPods(ctx)
 	return l.analysis.Verdict()
 }
 

@@ -62,6 +62,9 @@ func verdictTable(v analysis.Verdict, wide bool) string {
 	for _, m := range v.Metrics {
 		b.WriteString(strataTable(m))
 	}
+	if p := v.Pods; p != nil {
+		fmt.Fprintf(&b, "\npods: %s %s; %s %s: %s\n", v.Versions.Stable, podsText(p.Stable), v.Versions.Canary, podsText(p.Canary), podsMeaning(p))
+	}
 	if t := v.Traffic; t != nil {
 		fmt.Fprintf(&b, "\ntraffic: the canary got %s of the requests (%s to %s); its weight is %s: %s\n",
 			percentText(t.Observed), percentText(t.Lower), percentText(t.Upper), percentText(t.Configured), agreement(t))
@@ -99,6 +102,24 @@ func agreement(t *analysis.TrafficVerdict) string {
 		return "it differs by more than a fifth"
 	}
 	return "no sign that it differs by more than a fifth"
+}
+
+func podsText(a analysis.PodArm) string {
+	restarts := fmt.Sprintf("%d restarts", a.Restarts)
+	if a.Restarts == 1 {
+		restarts = "1 restart"
+	}
+	return fmt.Sprintf("%d of %d ready, %s", a.Ready, a.Pods, restarts)
+}
+
+func podsMeaning(p *analysis.PodsVerdict) string {
+	switch p.Verdict {
+	case analysis.Fail:
+		return "too many"
+	case analysis.Inconclusive:
+		return "no pass for now"
+	}
+	return "no reason against a pass"
 }
 
 func armText(a analysis.Arm) string {

@@ -43,6 +43,9 @@ func TestMain(m *testing.M) {
 //	prometheus load FILE           what the Prometheus at $PROMETHEUS has: a series and
 //	                               its values, 5 s apart until now, on each line
 //	prometheus headers FILE        write what it was last sent along with a query
+//	mesh BAD BAD                   at $MESH, a Prometheus of one whose v1 and v2 answer,
+//	                               and fail so often
+//	mesh kill|revive               it breaks every connection, or no longer does
 func TestScript(t *testing.T) {
 	manifests, err := filepath.Abs("../../k8s")
 	if err != nil {
@@ -65,10 +68,12 @@ func TestScript(t *testing.T) {
 			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "kubeconfig"))
 			env.Setenv("K8S", manifests)
 			startPrometheus(env)
+			prepareMesh(env)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"cluster":    clusterCommand,
+			"mesh":       meshCommand,
 			"prometheus": prometheusCommand,
 			"waiting": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Value(clusterKey{}).(*cluster).waiting.Store(args[0], args[1])

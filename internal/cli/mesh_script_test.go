@@ -1,0 +1,43 @@
+package cli_test
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/canaryctl/canaryctl/internal/cli"
+)
+
+type meshKey struct{}
+
+// scriptMesh is that of a script, once it has one.
+type scriptMesh struct{ *cli.FakeMesh }
+
+func (s *scriptMesh) close() {
+	if s.FakeMesh != nil {
+		s.Close()
+	}
+}
+
+func prepareMesh(env *testscript.Env) {
+	m := new(scriptMesh)
+	env.Values[meshKey{}] = m
+	env.Defer(m.close)
+}
+
+func meshCommand(ts *testscript.TestScript, _ bool, args []string) {
+	m := ts.Value(meshKey{}).(*scriptMesh)
+	switch args[0] {
+	case "kill", "revive":
+		m.Kill(args[0] == "kill")
+	default:
+		stable, err := strconv.ParseFloat(args[0], 64)
+		ts.Check(err)
+		canary, err := strconv.ParseFloat(args[1], 64)
+		ts.Check(err)
+		m.close()
+		m.FakeMesh = cli.NewFakeMesh(time.Now, map[string]float64{"v1": stable, "v2": canary})
+		ts.Setenv("MESH", m.URL())
+	}
+}

@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// FakeMesh is a Prometheus that has scraped a mesh every second for as long as anybody can ask:
+// 900 requests a second to v1 of an application in namespace default, and 100 to
+// v2. It can be killed, and comes back with all that was scraped meanwhile.
+type FakeMesh struct {
+	server *httptest.Server
+	now    func() time.Time
+
+	mu    sync.Mutex
+	down  bool
+	asked int
+	bad   map[string]float64            // share of bad requests by version
+	slow  map[string]map[string]float64 // share of requests up to an edge in ms, by version
+}
+
+// NewFakeMesh serves until Close. bad is the share of bad requests by version.
+func NewFakeMesh(now func() time.Time, bad map[string]float64) *FakeMesh {
+	f := &FakeMesh{now: now, bad: bad}
+	f.server = httptest.NewServer(f)
+	return f
+}
+
+// URL is where it answers.
+func (f *FakeMesh) URL() string { return f.server.URL }
+
+// Close ends it.
+func (f *FakeMesh) Close() { f.server.Close() }
+
+// Kill makes it break every connection, until Kill(false).
+func (f *FakeMesh) Kill(dead bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.down = dead
+}
+
+// Asked is how many queries came, answered or not.
+func (f *FakeMesh) Asked() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked
+}
+
+// Histogram gives it latencies: the share of requests up to each edge, in ms, by
+// version.
+func (f *FakeMesh) Histogram(within map[string]map[string]float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.slow = within
+}
+
+func (f *FakeMesh) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked++
+	if f.down {
+		panic(http.ErrAbortHandler)
+	}
+	var lookback time.Duration
+	if m := regexp.MustCompile(`\[(\d+)ms\]$`).FindStringSubmatch(r.FormValue("query")); m != nil {
+		ms, _ := strconv.Atoi(m[1])
+		lookback = time.Duration(ms) * time.Millisecond
+	}
+	w.Header()["Date"] = nil // whole seconds; our own clock is the finer one
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{
+		"resultType": "matrix", "result": f.series(r.FormValue("query"), lookback),
+	}})
+}
+
+// series are those that a query names, with their samples of the last while.
+func (f *FakeMesh) series(query string, lookback time.Duration) []any {
+	all := []any{}
+	for version, rate := range map[string]float64{"v1": 900, "v2": 100} {
+		labels := func(name, label, value string) map[string]string {
+			return map[string]string{"__name__": name, "reporter": "destination", "instance": "router", label: value,
+				"destination_service_namespace": "default", "destination_service_name": "versioned-echo", "destination_version": version}
+		}
+		if regexp.MustCompile(`=~"istio_requests_total"`).MatchString(query) {
+			bad := f.bad[version]
+			all = append(all, f.counter(labels("istio_requests_total", "response_code", "200"), rate*(1-bad), lookback),
+				f.counter(labels("istio_requests_total", "response_code", "503"), rate*bad, lookback))
+		}
+		if regexp.MustCompile(`"istio_request_duration`).MatchString(query) {
+			for edge, within := range f.slow[version] {
+				all = append(all, f.counter(labels("istio_request_duration_milliseconds_bucket", "le", edge), rate*within, lookback))
+			}
+		}
+	}
+	return all
+}
+
+// counter began to count long ago, and has a sample for every whole second.
+func (f *FakeMesh) counter(labels map[string]string, rate float64, lookback time.Duration) map[string]any {
+	const began = 1_700_000_000
+	now := f.now()
+	values := [][2]any{}
+	for at := now.Add(-lookback).Unix() + 1; at <= now.Unix(); at++ {
+		values = append(values, [2]any{at, fmt.Sprint(math.Floor(rate * float64(at-began)))})
+	}
+	return map[string]any{"metric": labels, "values": values}
+}
