@@ -78,13 +78,15 @@ func (o *analyze) sources(client *kube.Client, route traffic.Route) (*anySource,
 	if err != nil {
 		return nil, err
 	}
+	guard := metrics.DefaultGuard()
+	guard.Now = o.Clock.Now
 	all := new(anySource)
 	if o.source != sourcePods {
 		for _, server := range o.prometheus.servers(client) {
 			for _, p := range profiles {
 				watcher, err := server.Watch(prometheus.Config{
 					Profile: p, Releases: []metrics.Release{release}, Since: o.since,
-					WarmUp: o.warmUp, Guard: metrics.DefaultGuard(), Now: o.Clock.Now,
+					WarmUp: o.warmUp, Guard: guard, Now: o.Clock.Now,
 				})
 				if err != nil {
 					return nil, err
@@ -99,7 +101,7 @@ func (o *analyze) sources(client *kube.Client, route traffic.Route) (*anySource,
 				continue // a mesh's own metrics name versions that a Pod by itself does not know
 			}
 			all.candidates = append(all.candidates, candidate{"Pods, profile " + p.Name, podscrape.New(client, podscrape.Config{
-				Profile: p, Release: release, WarmUp: o.warmUp, Guard: metrics.DefaultGuard(), Now: o.Clock.Now,
+				Profile: p, Release: release, WarmUp: o.warmUp, Guard: guard, Now: o.Clock.Now,
 			})})
 		}
 	}

@@ -29,8 +29,10 @@ func prepareMesh(env *testscript.Env) {
 func meshCommand(ts *testscript.TestScript, _ bool, args []string) {
 	m := ts.Value(meshKey{}).(*scriptMesh)
 	switch args[0] {
-	case "kill", "revive":
-		m.Kill(args[0] == "kill")
+	case "kill":
+		m.Kill()
+	case "revive":
+		m.Revive()
 	default:
 		stable, err := strconv.ParseFloat(args[0], 64)
 		ts.Check(err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -14,13 +15,14 @@ import (
 
 // FakeMesh is a Prometheus that has scraped a mesh every second for as long as anybody can ask:
 // 900 requests a second to v1 of an application in namespace default, and 100 to
-// v2. It can be killed, and comes back with all that was scraped meanwhile.
+// v2. It can be killed, and has scraped nothing meanwhile when it comes back.
 type FakeMesh struct {
 	server *httptest.Server
 	now    func() time.Time
 
 	mu    sync.Mutex
-	down  bool
+	down  time.Time // since when it is dead; zero while it lives
+	gaps  [][2]int64
 	asked int
 	bad   map[string]float64            // share of bad requests by version
 	slow  map[string]map[string]float64 // share of requests up to an edge in ms, by version
@@ -39,11 +41,18 @@ func (f *FakeMesh) URL() string { return f.server.URL }
 // Close ends it.
 func (f *FakeMesh) Close() { f.server.Close() }
 
-// Kill makes it break every connection, until Kill(false).
-func (f *FakeMesh) Kill(dead bool) {
+// Kill makes it break every connection, until it is revived.
+func (f *FakeMesh) Kill() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.down = dead
+	f.down = f.now()
+}
+
+// Revive lets it scrape and answer again.
+func (f *FakeMesh) Revive() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gaps, f.down = append(f.gaps, [2]int64{f.down.Unix(), f.now().Unix()}), time.Time{}
 }
 
 // Asked is how many queries came, answered or not.
@@ -65,7 +74,7 @@ func (f *FakeMesh) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked++
-	if f.down {
+	if !f.down.IsZero() {
 		panic(http.ErrAbortHandler)
 	}
 	var lookback time.Duration
@@ -107,6 +116,9 @@ func (f *FakeMesh) counter(labels map[string]string, rate float64, lookback time
 	now := f.now()
 	values := [][2]any{}
 	for at := now.Add(-lookback).Unix() + 1; at <= now.Unix(); at++ {
+		if slices.ContainsFunc(f.gaps, func(gap [2]int64) bool { return gap[0] < at && at <= gap[1] }) {
+			continue
+		}
 		values = append(values, [2]any{at, fmt.Sprint(math.Floor(rate * float64(at-began)))})
 	}
 	return map[string]any{"metric": labels, "values": values}

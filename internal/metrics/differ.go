@@ -134,11 +134,29 @@ func (d *Differ) afterSilence(at time.Time) {
 	if d.latest.IsZero() || at.Sub(d.latest) <= d.config.MaxGap {
 		return
 	}
-	d.begin = at.Add(d.config.MaxGap / 2)
+	d.begin = at.Add(d.turn())
 	d.start = d.begin
 	for _, t := range d.series {
 		t.reset()
 	}
+}
+
+// turn is how long it takes until everything that is there has been read: one
+// period of the slowest, and one more, or a hiccup, for a server that is finding
+// its targets again. Where a period is not known, none is assumed to be short.
+func (d *Differ) turn() time.Duration {
+	most := d.config.MaxGap / 2
+	if len(d.targets) == 0 {
+		return most
+	}
+	longest := hiccup / 2
+	for _, t := range d.targets {
+		if t.period == 0 && !t.left {
+			return most
+		}
+		longest = max(longest, t.period)
+	}
+	return min(most, 2*longest)
 }
 
 // read notes a reading. All series of a target come with one time.
