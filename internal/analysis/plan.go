@@ -17,6 +17,7 @@ type Planned struct {
 	Effect   float64       // how many times as often the canary fails, to be caught
 	Power    float64       // probability of catching it within the step
 	StepTime time.Duration // that a step is to last
+	Interval time.Duration // between two looks at the counts; 0 for a look at each request
 }
 
 // PlannedStep is what one weight can do, by itself: evidence carries over from
@@ -64,6 +65,8 @@ func (p Planned) step(c Config, weight float64) (PlannedStep, error) {
 		Alpha:      c.RollbackAlpha,
 		Dispersion: c.Dispersion,
 		Onset:      c.OnsetIntervals > 0,
+		Scrape:     p.Rate * weight * p.Interval.Seconds(),
+		Cap:        c.Cap,
 	}
 	traffic := stats.Traffic{RPS: p.Rate, Weight: weight}
 	never := Number(math.Inf(+1))
@@ -95,13 +98,17 @@ func (p Planned) step(c Config, weight float64) (PlannedStep, error) {
 	default:
 		s.CatchesShare, s.CatchesRatio = Number(caught), Number(caught/p.BadShare)
 	}
-	s.Warning = p.warning(s)
+	s.Warning = p.warning(s, plan.MinScrapes())
 	return s, nil
 }
 
-func (p Planned) warning(s PlannedStep) string {
+func (p Planned) warning(s PlannedStep, intervals int) string {
 	at := fmt.Sprintf("the step at %s", percent(Number(s.Weight)))
+	least := time.Duration(intervals) * p.Interval
 	switch {
+	case s.CatchesNothing && p.StepTime < least:
+		return fmt.Sprintf("%s catches nothing: the counts are read every %s, and it takes %d times to be sure of anything; give it %s",
+			at, p.Interval, intervals, Span(least+p.Interval))
 	case s.CatchesNothing:
 		return fmt.Sprintf("%s catches nothing: in %s it gets about %s requests, too few to notice even a canary that always fails",
 			at, p.StepTime, digits(s.CanaryRate*p.StepTime.Seconds(), 2))

@@ -74,8 +74,9 @@ func TestPlanMatchesTheMethod(t *testing.T) {
 
 func TestPlanWarns(t *testing.T) {
 	for says, planned := range map[string]analysis.Planned{
-		"the step at 1% catches nothing: in 10s it gets about 5 requests, too few to notice even a canary that always fails": {Rate: 50, BadShare: 0.5, Effect: 1.5, StepTime: 10e9},
-		"the step at 1% can never catch that: the tolerance allows it":                                                       {Rate: 5000, BadShare: 0.5, Effect: 1.05, StepTime: 600e9},
+		"the step at 1% catches nothing: in 10s it gets about 5 requests, too few to notice even a canary that always fails":             {Rate: 50, BadShare: 0.5, Effect: 1.5, StepTime: 10e9},
+		"the step at 1% catches nothing: the counts are read every 15s, and it takes 3 times to be sure of anything; give it 60 seconds": {Rate: 50, BadShare: 0.5, Effect: 1.5, StepTime: 40e9, Interval: 15e9},
+		"the step at 1% can never catch that: the tolerance allows it":                                                                   {Rate: 5000, BadShare: 0.5, Effect: 1.05, StepTime: 600e9},
 	} {
 		planned.Weights, planned.Power = []float64{0.01}, 0.8
 		steps, err := analysis.Plan(analysis.Default(), planned)

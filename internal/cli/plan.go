@@ -31,6 +31,7 @@ type plannedRelease struct {
 	Effect   float64                `json:"effect"`
 	Power    float64                `json:"power"`
 	StepTime float64                `json:"stepSeconds"`
+	Interval float64                `json:"intervalSeconds"`
 	Steps    []analysis.PlannedStep `json:"steps"`
 	Method   analysis.Method        `json:"method"`
 }
@@ -76,10 +77,12 @@ waiting; plan warns of it.`,
 	flags.Float64Var(&o.planned.Effect, "effect", 2, "regression to catch: how many times as often the canary fails")
 	flags.Var(&o.power, "power", "probability of catching it")
 	flags.DurationVar(&o.planned.StepTime, "step-time", 10*time.Minute, "time that each step is to last")
+	flags.DurationVar(&o.planned.Interval, "interval", rowInterval, "time between two looks at the counts, such as Prometheus' scrape interval")
 	flags.StringVarP(&o.output, "output", "o", "", "output format: json or yaml (default: a table)")
 	flags.Var(&o.method.tolerance, "tolerance", "excess of errors that is let through, as 0.1 or 10%")
 	flags.Var(&o.method.alpha, "alpha", "probability of ever failing a canary that is within the tolerance")
 	flags.BoolVar(&o.method.onset, "onset", o.method.onset, "also look for regressions that begin late")
+	flags.StringVar(&o.method.cap, "evidence-cap", o.method.cap, "factor that one interval can add to the evidence at most, or off")
 	flags.StringVar(&o.method.dispersion, "dispersion", "1", "how much more errors vary than independent ones would")
 	return cmd
 }
@@ -91,6 +94,9 @@ func (o *plan) complete() (analysis.Config, error) {
 	case "", "json", "yaml":
 	default:
 		return none, usagef("-o %s: plan prints json, yaml or a table", o.output)
+	}
+	if err := checkInterval(o.planned.Interval); err != nil {
+		return none, err
 	}
 	o.planned.BadShare, o.planned.Power = float64(o.badShare), float64(o.power)
 	p := o.planned
@@ -129,7 +135,7 @@ func (o *plan) run(config analysis.Config) error {
 	if o.output != "" {
 		p := o.planned
 		return printData(o.Out, o.output, plannedRelease{
-			p.Rate, p.BadShare, p.Effect, p.Power, p.StepTime.Seconds(), steps, analysis.Method{Config: config, Hash: config.Hash()},
+			p.Rate, p.BadShare, p.Effect, p.Power, p.StepTime.Seconds(), p.Interval.Seconds(), steps, analysis.Method{Config: config, Hash: config.Hash()},
 		})
 	}
 	if err := o.print(o.Out, steps); err != nil {

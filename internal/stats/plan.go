@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -25,6 +26,9 @@ type Plan struct {
 	Alpha      float64 // RollbackAlpha
 	Dispersion float64 // φ; 0 stands for 1
 	Onset      bool    // with the mixture over late regressions
+
+	Scrape float64 // requests of the canary between two scrapes; 0 for a look at each request
+	Cap    float64 // as in Config; only a scrape has one
 }
 
 const (
@@ -45,6 +49,10 @@ const (
 //
 // with z the normal quantile of the power, times the dispersion, 10% more for the
 // onset mixture and 15% more below about ten expected canary errors.
+//
+// With a scrape, evidence comes in lumps, of which the cap cuts the largest (see
+// capped). It is seen half a scrape late on average, and takes MinScrapes at
+// least.
 func (p Plan) Requests(power float64) (float64, error) {
 	if err := p.validate(power); err != nil {
 		return 0, err
@@ -62,15 +70,38 @@ func (p Plan) Requests(power float64) (float64, error) {
 }
 
 func (p Plan) requests(power float64) float64 {
-	z := math.Sqrt2 * math.Erfinv(2*power-1)
-	b := Threshold(p.Alpha) + overshoot
-	root := (z*math.Sqrt2 + math.Sqrt(2*z*z+4*b)) / 2
-	n := root * root / p.drift()
+	var (
+		z        = math.Sqrt2 * math.Erfinv(2*power-1)
+		b        = Threshold(p.Alpha) + overshoot
+		lump     = cmp.Or(p.Scrape, 1)
+		drift    = p.drift() * lump / max(1, p.Dispersion)
+		variance = 2 * drift
+	)
+	if p.Scrape > 0 && p.Cap > 0 {
+		drift, variance = capped(drift, p.Cap)
+	}
+	root := (z*math.Sqrt(variance) + math.Sqrt(z*z*variance+4*b*drift)) / (2 * drift)
+	n := root * root * lump
 	n *= few(n * p.CanaryRate)
 	if p.Onset {
 		n *= onsetPrice
 	}
-	return n * max(1, p.Dispersion)
+	return max(n, float64(p.MinScrapes())*p.Scrape) + p.Scrape/2
+}
+
+// MinScrapes is how many it takes at least, however bad the canary is: each can
+// multiply the evidence by no more than the cap. The onset mixture begins with half
+// of the evidence.
+func (p Plan) MinScrapes() int {
+	if p.Scrape == 0 || p.Cap == 0 {
+		return 1
+	}
+	needed := Threshold(p.Alpha)
+	if p.Onset {
+		needed += math.Ln2
+	}
+	const rounding = 1e-9
+	return int(math.Ceil(needed/p.Cap - rounding))
 }
 
 // drift is r·D, the evidence that one canary request adds on average.
@@ -97,8 +128,9 @@ func few(errors float64) float64 {
 }
 
 // Detectable is the smallest error rate of the canary that is found with the
-// given power within so many canary requests; CanaryRate is not used. Not even a
-// canary that always fails may be: then the error wraps ErrUndetectable.
+// given power, a half or more, within so many canary requests; CanaryRate is not
+// used. Not even a canary that always fails may be: then the error wraps
+// ErrUndetectable.
 func (p Plan) Detectable(requests, power float64) (float64, error) {
 	p.CanaryRate = 1
 	if err := p.validate(power); err != nil {
@@ -130,7 +162,7 @@ func (p Plan) Power(requests float64) (float64, error) {
 	}
 	const unlikely, certain = 1e-9, 1 - 1e-9
 	switch { // powers that no plan is made for
-	case p.requests(unlikely) >= requests:
+	case p.requests(unlikely) > requests:
 		return 0, nil
 	case p.requests(certain) <= requests:
 		return 1, nil
@@ -151,6 +183,8 @@ func (p Plan) validate(power float64) error {
 		{"tolerance", p.Tolerance, validTolerance(p.Tolerance), "0 to 999"},
 		{"alpha", p.Alpha, validShare(p.Alpha), "between 0 and 1"},
 		{"dispersion", p.Dispersion, p.Dispersion == 0 || p.Dispersion >= 1 && finite(p.Dispersion), "at least 1"},
+		{"requests in a scrape", p.Scrape, p.Scrape >= 0 && finite(p.Scrape), "0 (none) or more"},
+		{"cap", p.Cap, validCap(p.Cap), "0 (none) to 1000"},
 		{"power", power, validShare(power), "between 0 and 1"},
 	} {
 		if !check.ok {

@@ -51,6 +51,60 @@ func TestPlanComesCloseToSimulation(t *testing.T) {
 	}
 }
 
+// The same for what canaryctl does by default: the tolerance, the onset mixture and
+// a scrape every 15 s of 50 requests/s, against the simulation behind
+// docs/statistics.md.
+func TestPlanKnowsOfScrapes(t *testing.T) {
+	c := Default()
+	for _, test := range []struct {
+		p1, p2, w                float64
+		median, eighty, nineFive float64
+	}{
+		{0.001, 0.01, 0.1, 840, 1241, 1697},
+		{0.01, 0.02, 0.1, 2444, 3796, 5536},
+		{0.01, 0.02, 0.5, 5270, 7844, 10561},
+		{0.01, 0.05, 0.1, 369, 476, 614},
+	} {
+		p := Plan{StableRate: test.p1, CanaryRate: test.p2, Weight: test.w, Tolerance: c.Tolerance, Alpha: c.RollbackAlpha,
+			Onset: true, Scrape: 15 * 50 * test.w, Cap: c.Cap}
+		for power, want := range map[float64][2]float64{0.5: {test.median, 0.07}, 0.8: {test.eighty, 0.1}, 0.95: {test.nineFive, 0.2}} {
+			got := must(p.Requests(power))
+			if off := got/want[0] - 1; math.Abs(off) > want[1] {
+				t.Errorf("%+v, power %v: %.0f requests planned, %.0f simulated", p, power, got, want[0])
+			}
+		}
+	}
+}
+
+// A canary that always fails is found after as many scrapes as the cap asks for.
+func TestPlanNeedsSomeScrapes(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*Plan)
+		want   int
+	}{
+		"factors of ten to 100":       {func(*Plan) {}, 2},
+		"of which onset takes half":   {func(p *Plan) { p.Onset = true }, 3},
+		"factors of two":              {func(p *Plan) { p.Cap = math.Ln2 }, 7},
+		"without a cap":               {func(p *Plan) { p.Cap = 0 }, 1},
+		"without a scrape to wait on": {func(p *Plan) { p.Scrape = 0 }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Plan{StableRate: 0.001, CanaryRate: 1, Weight: 0.1, Alpha: 0.01, Scrape: 1000, Cap: math.Ln10}
+			test.change(&p)
+			if got := p.MinScrapes(); got != test.want {
+				t.Errorf("%d scrapes, want %d", got, test.want)
+			}
+			n, least := must(p.Requests(0.8)), (float64(test.want)+0.5)*p.Scrape
+			if p.Scrape > 0 && (n < least || n > 3*least) {
+				t.Errorf("%.0f requests, want somewhat more than %.0f", n, least)
+			}
+			if power := must(p.Power(max(0, least-1))); power != 0 {
+				t.Errorf("power %v before the last of them", power)
+			}
+		})
+	}
+}
+
 func drawPlan(t *rapid.T) Plan {
 	p := Plan{
 		StableRate: rapid.Float64Range(1e-5, 0.2).Draw(t, "stable"),
@@ -59,6 +113,8 @@ func drawPlan(t *rapid.T) Plan {
 		Alpha:      rapid.Float64Range(1e-4, 0.2).Draw(t, "alpha"),
 		Dispersion: rapid.Float64Range(1, 10).Draw(t, "dispersion"),
 		Onset:      rapid.Bool().Draw(t, "onset"),
+		Scrape:     rapid.SampledFrom([]float64{0, 1, 75, 1000}).Draw(t, "scrape"),
+		Cap:        rapid.SampledFrom([]float64{0, 0.1, math.Ln10, 100}).Draw(t, "cap"),
 	}
 	p.CanaryRate = p.StableRate * (1 + p.Tolerance) * rapid.Float64Range(1.05, 3).Draw(t, "ratio")
 	return p
@@ -69,12 +125,23 @@ func TestPlanIsConsistentWithItself(t *testing.T) {
 		p := drawPlan(t)
 		power := rapid.Float64Range(0.05, 0.99).Draw(t, "power")
 		requests := must(p.Requests(power))
+		few := requests <= (float64(p.MinScrapes())+0.5)*p.Scrape
+		if few || must(p.Requests(0.999)) < must(p.Requests(0.04))*1.001 {
+			return // so many scrapes are needed for any power
+		}
+		if p.Scrape > 0 && power < 0.5 {
+			return // for which chance has to help, and a huge regression leaves less to chance
+		}
 		if got := must(p.Power(requests)); math.Abs(got-power) > 1e-6 {
 			t.Errorf("power %v of %v requests for power %v", got, requests, power)
 		}
 		rate := must(p.Detectable(requests*(1+1e-9), power))
-		if math.Abs(rate/p.CanaryRate-1) > 1e-6 {
+		if off := rate/p.CanaryRate - 1; off > 1e-6 || off < -1e-6 && p.Scrape == 0 { // under a cap, large ones take the same time
 			t.Errorf("detectable %v, planned for %v", rate, p.CanaryRate)
+		}
+		p.CanaryRate = rate
+		if again := must(p.Requests(power)); again > requests*(1+1e-6) {
+			t.Errorf("%v requests for what is detectable in %v", again, requests)
 		}
 	})
 }
