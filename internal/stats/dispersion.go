@@ -60,6 +60,11 @@ func (d *Dispersion) Update(pods []PodCounts) error {
 // Phi is the estimate, at least 1: what [Scrape] takes as its dispersion.
 func (d *Dispersion) Phi() float64 { return max(d.short.phi(), d.long.phi()) }
 
+// Blocks are the two estimates of which Phi is the larger: over blocks of 1 scrape
+// and of 20. Much more in the second than in the first says that Pods stay bad for
+// a while, or for good.
+func (d *Dispersion) Blocks() (short, long float64) { return d.short.phi(), d.long.phi() }
+
 // block sums some scrapes by Pod, then adds their squares to those of the blocks
 // before.
 type block struct {

@@ -30,13 +30,18 @@ func (i Interval) Contains(share float64) bool { return i.Low <= share && share 
 func ClopperPearson(k, n int, confidence float64) Interval {
 	mustBeCounts(k, n)
 	mustBeInside("confidence", confidence)
+	return clopperPearson(float64(k), float64(n), confidence)
+}
+
+// clopperPearson also takes what is not whole.
+func clopperPearson(k, n, confidence float64) Interval {
 	tail := (1 - confidence) / 2
 	i := Interval{Low: 0, High: 1}
 	if k > 0 {
-		i.Low = mathext.InvRegIncBeta(float64(k), float64(n-k+1), tail)
+		i.Low = mathext.InvRegIncBeta(k, n-k+1, tail)
 	}
 	if k < n {
-		i.High = mathext.InvRegIncBeta(float64(k+1), float64(n-k), 1-tail)
+		i.High = mathext.InvRegIncBeta(k+1, n-k, 1-tail)
 	}
 	return i
 }
