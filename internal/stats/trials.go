@@ -1,10 +1,16 @@
 package stats
 
+import (
+	"maps"
+	"slices"
+)
+
 // Trial is one of many that are not independent: those of one row share something,
-// such as an hour of traffic, and so do those of one column, such as a Pod.
+// such as an hour of traffic, and so do those with a column in common, such as a Pod.
 type Trial struct {
-	Row, Column string
-	Hit         bool
+	Row     string
+	Columns []string
+	Hit     bool
 }
 
 // Hits is how often trials hit, and what that says about trials to come.
@@ -23,10 +29,11 @@ type Hits struct {
 // small expected number of positive counts estimated from survey data", Survey
 // Methodology 24 (1998) 193-201. The effective number is
 //
-//	min(rows, p(1−p)/V),    V = C/(C−1)·Σ_c (h_c − p·n_c)² / (Σ_c n_c)²,
+//	min(rows, p(1−p)/V),    V = C/(C−1)·Σ_c (h_c − p·n_c)² / n²,
 //
 // with the larger V of the rows and the columns, each a cluster c of n_c trials and
-// h_c hits. Without a hit V says nothing, so no more than the rows are counted.
+// h_c hits. A trial of several columns counts in each, which rather overstates V.
+// Without a hit V says nothing, so no more than the rows are counted.
 //
 // It panics unless 0 < confidence < 1.
 func CountHits(trials []Trial, confidence float64) Hits {
@@ -41,8 +48,8 @@ func CountHits(trials []Trial, confidence float64) Hits {
 		}
 	}
 	h.Rate = float64(h.Hits) / float64(h.Trials)
-	rows, byRow := clusters(trials, h.Rate, func(t Trial) string { return t.Row })
-	_, byColumn := clusters(trials, h.Rate, func(t Trial) string { return t.Column })
+	rows, byRow := clusters(trials, h.Rate, func(t Trial) []string { return []string{t.Row} })
+	_, byColumn := clusters(trials, h.Rate, func(t Trial) []string { return t.Columns })
 	h.Effective = float64(rows)
 	if v := max(byRow, byColumn); v > 0 {
 		h.Effective = max(1, min(h.Effective, h.Rate*(1-h.Rate)/v))
@@ -52,20 +59,23 @@ func CountHits(trials []Trial, confidence float64) Hits {
 }
 
 // clusters is their number, and the variance of the rate that they show.
-func clusters(trials []Trial, rate float64, of func(Trial) string) (count int, variance float64) {
+func clusters(trials []Trial, rate float64, of func(Trial) []string) (count int, variance float64) {
 	excess := map[string]float64{}
 	for _, t := range trials {
-		excess[of(t)] -= rate
+		off := -rate
 		if t.Hit {
-			excess[of(t)]++
+			off = 1 - rate
+		}
+		for _, name := range of(t) {
+			excess[name] += off
 		}
 	}
 	if len(excess) < 2 {
 		return len(excess), 0
 	}
 	var squares float64
-	for _, e := range excess {
-		squares += e * e
+	for _, name := range slices.Sorted(maps.Keys(excess)) { // in one order, to the last bit
+		squares += excess[name] * excess[name]
 	}
 	c, n := float64(len(excess)), float64(len(trials))
 	return len(excess), c / (c - 1) * squares / (n * n)
