@@ -15,7 +15,7 @@ func (r *Calibrated) sentence() string {
 	text := fmt.Sprintf("%s of %s releases that were played with %s as the canary were rolled back, all of them falsely",
 		Thousands(uint64(tried.FalseAlarms)), Thousands(uint64(tried.Releases)), podsWord(tried.CanaryPods))
 	limits := fmt.Sprintf("the rate is between %s and %s", percent(tried.Lower), percent(tried.Upper))
-	windows := fmt.Sprintf("%d %s of %s", r.Windows, plural(r.Windows, "window"), Span(time.Duration(r.WindowSeconds*float64(time.Second))))
+	windows := fmt.Sprintf("%s of %s", plural(r.Windows, "window"), Span(time.Duration(r.WindowSeconds*float64(time.Second))))
 	switch r.Conclusion {
 	case BelowAlpha:
 		text += fmt.Sprintf(": %s, below the %s that alpha allows", limits, alpha)
@@ -65,11 +65,4 @@ func podsWord(n int) string {
 		return "one Pod"
 	}
 	return fmt.Sprintf("%d Pods", n)
-}
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return word
-	}
-	return word + "s"
 }

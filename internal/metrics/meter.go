@@ -136,8 +136,8 @@ func (m *Meter) Err() error {
 	for _, i := range m.all {
 		names = append(names, i.Name)
 	}
-	return fmt.Errorf("%w: no %s of %s in namespace %s, version %s or %s", ErrNoData,
-		strings.Join(names, " or "), r.App, r.Namespace, r.Stable, r.Canary)
+	return fmt.Errorf("%w: no %s of %s in namespace %s, version %s", ErrNoData,
+		strings.Join(names, " or "), r.App, r.Namespace, strings.Join(r.Versions(), " or "))
 }
 
 // NoData is nil when any of the meters has something to judge by; else it says

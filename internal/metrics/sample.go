@@ -18,12 +18,17 @@ type Release struct {
 	App string
 	// Service is the short name of the host that the route sends to.
 	Service string
-	// Stable and Canary are the two versions.
+	// Stable and Canary are the two versions; without a canary, stable is meant alone.
 	Stable, Canary string
 }
 
-// Versions are the two.
-func (r Release) Versions() []string { return []string{r.Stable, r.Canary} }
+// Versions are the two, or the one.
+func (r Release) Versions() []string {
+	if r.Canary == "" {
+		return []string{r.Stable}
+	}
+	return []string{r.Stable, r.Canary}
+}
 
 // Sample is what one series had counted at one time, since its process began.
 type Sample struct {

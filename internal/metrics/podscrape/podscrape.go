@@ -99,8 +99,8 @@ func (s *Scraper) read(ctx context.Context) ([]metrics.Point, error) {
 	}
 	if len(pods) == 0 {
 		r := s.config.Release
-		return nil, fmt.Errorf("%w: no Pod runs in namespace %s with app=%s and version %s or %s",
-			metrics.ErrNoData, r.Namespace, r.App, r.Stable, r.Canary)
+		return nil, fmt.Errorf("%w: no Pod runs in namespace %s with app=%s and version %s",
+			metrics.ErrNoData, r.Namespace, r.App, strings.Join(r.Versions(), " or "))
 	}
 	at := s.config.Now()
 	if err := s.begin(at); err != nil {

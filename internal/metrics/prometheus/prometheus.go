@@ -52,7 +52,7 @@ func (s *Server) Name() string { return s.name }
 // Sum implements metrics.Source with an instant query
 // (https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries).
 func (s *Server) Sum(ctx context.Context, promQL, label string) (map[string]float64, error) {
-	response, err := s.ask(ctx, promQL)
+	response, err := s.ask(ctx, url.Values{"query": {promQL}})
 	if err != nil {
 		return nil, err
 	}
@@ -64,15 +64,18 @@ func (s *Server) Sum(ctx context.Context, promQL, label string) (map[string]floa
 	return decode(response.StatusCode, body, label)
 }
 
+// errTooLong is wrapped by the error for an answer that is not read to its end.
+var errTooLong = errors.New("it is too long")
+
 // ask sends an instant query. It is a GET, which through the API server's proxy
 // takes the lesser permission, unless it is too long for the address line.
-func (s *Server) ask(ctx context.Context, promQL string) (*http.Response, error) {
+func (s *Server) ask(ctx context.Context, query url.Values) (*http.Response, error) {
 	base, err := s.base(ctx)
 	if err != nil {
 		return nil, err
 	}
 	where := base.JoinPath("api/v1/query")
-	form := url.Values{"query": {promQL}}.Encode()
+	form := query.Encode()
 	method, body := http.MethodGet, io.Reader(nil)
 	if len(form) > maxAddress {
 		method, body = http.MethodPost, strings.NewReader(form)
@@ -100,7 +103,7 @@ func read(from io.Reader, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("read the answer: %w", err)
 	}
 	if int64(len(body)) > most {
-		return nil, fmt.Errorf("read the answer: it is longer than %d MiB", most>>20)
+		return nil, fmt.Errorf("read the answer: %w: more than %d MiB", errTooLong, most>>20)
 	}
 	return body, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
@@ -22,7 +23,12 @@ type reply struct {
 // selector in an instant query. An error wraps metrics.ErrUnavailable when the
 // same query may be answered later.
 func (s *Server) raw(ctx context.Context, selector string, lookback time.Duration) (reply, error) {
-	response, err := s.ask(ctx, fmt.Sprintf("%s[%dms]", selector, lookback.Milliseconds()))
+	return s.matrix(ctx, url.Values{"query": {fmt.Sprintf("%s[%dms]", selector, lookback.Milliseconds())}})
+}
+
+// matrix sends a query whose answer is raw series.
+func (s *Server) matrix(ctx context.Context, query url.Values) (reply, error) {
+	response, err := s.ask(ctx, query)
 	if err != nil {
 		return reply{}, unavailable(err)
 	}
@@ -50,6 +56,9 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", metrics.ErrUnavailable, err)
 }
 
+// errRefused is wrapped by the error for a query that the server does not answer.
+var errRefused = errors.New("query refused")
+
 func decodeMatrix(code int, body []byte) ([]rangeSeries, error) {
 	var a struct {
 		Status, Error string
@@ -62,7 +71,7 @@ func decodeMatrix(code int, body []byte) ([]rangeSeries, error) {
 		return nil, unavailable(notPrometheus(code, body))
 	}
 	if a.Status == "error" {
-		err := fmt.Errorf("query refused: %s", a.Error)
+		err := fmt.Errorf("%w: %s", errRefused, a.Error)
 		if code >= http.StatusInternalServerError || code == http.StatusTooManyRequests {
 			return nil, unavailable(err) // overloaded, or still starting
 		}
