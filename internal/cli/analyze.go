@@ -31,8 +31,8 @@ type analyze struct {
 	// Of a canary in the cluster.
 	target              target
 	prometheus          prometheusFlags
-	source              string
-	profile, record     string
+	metrics             metricFlags
+	source, record      string
 	since, wait, warmUp time.Duration
 	watch               bool
 	maxRestarts         int
@@ -82,6 +82,9 @@ nothing; its hash in the output tells one from another.`,
   canaryctl analyze -w --record release.jsonl
   canaryctl replay release.jsonl
 
+  # Metrics of your own: counters of all requests and of those that failed
+  canaryctl analyze --metric-total checkout_total --metric-bad checkout_failed_total
+
   # Your own numbers
   canaryctl analyze --counts counts.csv
   canaryctl analyze --counts counts.csv -o json | jq -r .summary
@@ -116,7 +119,7 @@ nothing; its hash in the output tells one from another.`,
 	flags.DurationVar(&o.warmUp, "warm-up", 0, "time of each new Pod to leave out")
 	flags.StringVar(&o.source, "metrics-source", sourceAuto, "where to read: auto, prometheus or pods")
 	o.prometheus.addFlags(flags)
-	flags.StringVar(&o.profile, "profile", "", "names of the metrics: istio, app, ... (default: the first that has any)")
+	o.metrics.addFlags(flags)
 	flags.StringVar(&o.record, "record", "", "file to write what was counted to, for replay")
 	flags.IntVar(&o.maxRestarts, "max-restarts", analysis.DefaultGate().MaxRestarts, "restarts of the canary's containers, beyond those of stable, that are let through; one more is a fail")
 	o.method.addFlags(flags)
@@ -165,7 +168,8 @@ func (o *analyze) checkFlags(cmd *cobra.Command) error {
 		}
 		return o.checkSource(cmd.Flags())
 	}
-	for _, name := range append(o.prometheus.given(cmd.Flags()), "watch", "wait", "since", "warm-up", "metrics-source", "profile", "record", "max-restarts", "vs", "host") {
+	live := append(o.metrics.names(), "watch", "wait", "since", "warm-up", "metrics-source", "record", "max-restarts", "vs", "host")
+	for _, name := range append(live, o.prometheus.given(cmd.Flags())...) {
 		if cmd.Flags().Changed(name) {
 			return usagef("--%s goes with a canary in the cluster, and --counts reads a file", name)
 		}

@@ -74,7 +74,7 @@ func (s *anySource) name() string {
 // sources are those that the flags allow, best first.
 func (o *analyze) sources(client *kube.Client, route traffic.Route) (*anySource, error) {
 	release := releaseOf(route)
-	profiles, err := o.profiles()
+	profiles, err := o.metrics.profiles()
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (o *analyze) sources(client *kube.Client, route traffic.Route) (*anySource,
 	}
 	if o.source != sourcePrometheus {
 		for _, p := range profiles {
-			if p.Identity.Pod == "" && o.profile == "" {
+			if !p.Identity.OfPods() && !o.metrics.chosen() {
 				continue // a mesh's own metrics name versions that a Pod by itself does not know
 			}
 			all.candidates = append(all.candidates, candidate{"Pods, profile " + p.Name, podscrape.New(client, podscrape.Config{
@@ -106,17 +106,6 @@ func (o *analyze) sources(client *kube.Client, route traffic.Route) (*anySource,
 		}
 	}
 	return all, nil
-}
-
-func (o *analyze) profiles() ([]metrics.Profile, error) {
-	if o.profile == "" {
-		return metrics.Profiles()
-	}
-	p, err := metrics.FindProfile(o.profile)
-	if err != nil {
-		return nil, usagef("--profile: %w", err)
-	}
-	return []metrics.Profile{p}, nil
 }
 
 func releaseOf(route traffic.Route) metrics.Release {
@@ -137,6 +126,9 @@ func (o *analyze) checkSource(flags *pflag.FlagSet) error {
 		return usagef("--prometheus-url names a Prometheus, and --metrics-source pods asks none")
 	case o.since < 0 || o.wait < 0 || o.warmUp < 0:
 		return usagef("--since, --wait and --warm-up cannot be negative")
+	}
+	if _, err := o.metrics.profiles(); err != nil {
+		return err
 	}
 	return o.prometheus.complete(flags)
 }

@@ -20,29 +20,35 @@ var ErrProfile = errors.New("profile of metrics")
 // Profile says which metrics count requests, and whose they are.
 type Profile struct {
 	Name     string            `json:"name"`
-	Identity Identity          `json:"identity"`
-	Where    map[string]string `json:"where,omitempty"` // labels every series must have
+	Identity Identity          `json:"identity,omitempty"` // left out: the Pod's name says it
+	Where    map[string]string `json:"where,omitempty"`    // labels every series must have
 	Errors   []Instrument      `json:"errors,omitempty"`
 	Latency  []Instrument      `json:"latency,omitempty"`
 }
 
-// Identity names the labels that say whose a series is. Either Service and
-// Version are set, or Pod: then the name of the Pod, <app>-<version>-..., says it.
-type Identity struct {
-	Namespace string `json:"namespace,omitempty"`
-	Service   string `json:"service,omitempty"`
-	Version   string `json:"version,omitempty"`
-	Pod       string `json:"pod,omitempty"`
+// Instrument is one counter or histogram, or a pair of counters. A key of Bad and
+// Not, and Stratum, may be several names of a label, "code|status": the first that
+// a series has counts.
+type Instrument struct {
+	Name string            `json:"name,omitempty"`
+	Bad  map[string]string `json:"bad,omitempty"` // what makes a request an error
+	Not  map[string]string `json:"not,omitempty"` // series to leave out
+	// Counters are there instead of Name and Bad, where errors are counted by a
+	// metric of their own.
+	Counters *Counters `json:"counters,omitempty"`
+	Stratum  string    `json:"stratum,omitempty"`
+	Scale    float64   `json:"scale,omitempty"` // seconds in a unit of a histogram's edges
+
+	where map[string]string // of a custom histogram
 }
 
-// Instrument is one counter or histogram. A key of Bad and Not, and Stratum, may
-// be several names of a label, "code|status": the first that a series has counts.
-type Instrument struct {
-	Name    string            `json:"name"`
-	Bad     map[string]string `json:"bad,omitempty"` // what makes a request an error
-	Not     map[string]string `json:"not,omitempty"` // series to leave out
-	Stratum string            `json:"stratum,omitempty"`
-	Scale   float64           `json:"scale,omitempty"` // seconds in a unit of a histogram's edges
+// Counters are what failed, and either all requests or those that did not fail.
+// Those that did not fail cannot stand beside all of them: the difference of two
+// counters takes every request that is under way for an error.
+type Counters struct {
+	Total *Selector `json:"total,omitempty"`
+	Good  *Selector `json:"good,omitempty"`
+	Bad   *Selector `json:"bad,omitempty"`
 }
 
 // Profiles returns those that are built in, the preferred first.
@@ -54,6 +60,11 @@ func FindProfile(name string) (Profile, error) {
 	if err != nil {
 		return Profile{}, err
 	}
+	return PickProfile(all, name)
+}
+
+// PickProfile returns one of several by name.
+func PickProfile(all []Profile, name string) (Profile, error) {
 	var names []string
 	for _, p := range all {
 		if p.Name == name {
@@ -71,10 +82,22 @@ func ParseProfiles(text []byte) ([]Profile, error) {
 	if err := yaml.UnmarshalStrict(text, &all); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProfile, err)
 	}
-	for _, p := range all {
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%w: there is none; a file is a list of them", ErrProfile)
+	}
+	seen := map[string]bool{}
+	for i := range all {
+		p := &all[i]
+		if p.Identity == nil {
+			p.Identity = byPod()
+		}
 		if err := p.validate(); err != nil {
 			return nil, fmt.Errorf("%w %q: %w", ErrProfile, p.Name, err)
 		}
+		if seen[p.Name] {
+			return nil, fmt.Errorf("%w %q: it is there twice", ErrProfile, p.Name)
+		}
+		seen[p.Name] = true
 	}
 	return all, nil
 }
@@ -83,34 +106,105 @@ func (p Profile) validate() error {
 	if p.Name == "" {
 		return errors.New("it has no name")
 	}
-	if (p.Identity.Version == "") == (p.Identity.Pod == "") {
-		return errors.New("identity must name either the label of the version or that of the Pod")
-	}
 	if len(p.Errors)+len(p.Latency) == 0 {
 		return errors.New("it names no metric")
 	}
-	if err := patterns(p.Where); err != nil {
+	if err := errors.Join(p.Identity.validate(), labelNames(p.Where), patterns(p.Where)); err != nil {
 		return err
 	}
-	for _, i := range slices.Concat(p.Errors, p.Latency) {
-		if !regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`).MatchString(i.Name) {
-			return fmt.Errorf("%q is no name of a metric", i.Name)
-		}
-		if err := errors.Join(patterns(i.Bad), patterns(i.Not)); err != nil {
-			return fmt.Errorf("%s: %w", i.Name, err)
-		}
-	}
 	for _, i := range p.Errors {
-		if len(i.Bad) == 0 {
-			return fmt.Errorf("%s: bad must say which requests are errors", i.Name)
+		if err := i.validateErrors(); err != nil {
+			return err
 		}
 	}
 	for _, i := range p.Latency {
-		if !(i.Scale > 0) {
-			return fmt.Errorf("%s: scale must say how many seconds its unit has", i.Name)
+		if err := i.validateLatency(); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (i Instrument) validateErrors() error {
+	if c := i.Counters; c != nil {
+		switch {
+		case i.Name != "" || len(i.Bad) > 0 || len(i.Not) > 0:
+			return errors.New("counters stand alone: their selectors say all that name, bad and not could")
+		case c.Bad == nil:
+			return errors.New("counters: bad must say what failed")
+		case (c.Total == nil) == (c.Good == nil):
+			return errors.New("counters: beside bad, say either total or good")
+		}
+		return nil
+	}
+	if err := i.named(); err != nil {
+		return err
+	}
+	if len(i.Bad) == 0 {
+		return fmt.Errorf("%s: bad must say which requests are errors", i.Name)
+	}
+	return nil
+}
+
+func (i Instrument) validateLatency() error {
+	if i.Counters != nil || len(i.Bad) > 0 {
+		return errors.New("latency is a histogram: it has no counters and no bad")
+	}
+	if err := i.named(); err != nil {
+		return err
+	}
+	if !(i.Scale > 0) {
+		return fmt.Errorf("%s: scale must say how many seconds its unit has", i.Name)
+	}
+	return nil
+}
+
+func (i Instrument) named() error {
+	if !metricName(i.Name) {
+		return fmt.Errorf("%q is no name of a metric", i.Name)
+	}
+	if err := errors.Join(patterns(i.Bad), patterns(i.Not)); err != nil {
+		return fmt.Errorf("%s: %w", i.Name, err)
+	}
+	return nil
+}
+
+// Names are those of the series that a metric, MetricErrors or MetricLatency, is
+// read from.
+func (p Profile) Names(metric string) []string {
+	var names []string
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if metric == MetricLatency {
+		for _, i := range p.Latency {
+			add(i.Name) // the native form has the bare name
+			add(i.Name + "_bucket")
+		}
+		return names
+	}
+	for _, i := range p.Errors {
+		for _, c := range i.Counters.list() {
+			add(c.Name)
+		}
+		if i.Counters == nil {
+			add(i.Name)
+		}
+		if bare, ok := strings.CutSuffix(i.Name, "_count"); ok {
+			add(bare)
+		}
+	}
+	return names
+}
+
+// list are the selectors that there are.
+func (c *Counters) list() []*Selector {
+	if c == nil {
+		return nil
+	}
+	return slices.DeleteFunc([]*Selector{c.Total, c.Good, c.Bad}, func(s *Selector) bool { return s == nil })
 }
 
 func patterns(labels map[string]string) error {

@@ -51,7 +51,11 @@ func TestProfilesReadWhatLibrariesWrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			version, ok := p.Identity.Owner(r, test.labels)
+			owner, err := p.Identity.Owner(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			version, ok := owner.Version(test.labels)
 			if !ok || version != "v2" {
 				t.Fatalf("version %q, %t: want v2", version, ok)
 			}
@@ -70,22 +74,6 @@ func TestProfilesReadWhatLibrariesWrite(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestIdentityOwner(t *testing.T) {
-	i := Identity{Namespace: "namespace", Pod: "pod"}
-	r := Release{Namespace: "shop", App: "cart", Stable: "v1", Canary: "v2"}
-	for pod, want := range map[string]string{
-		"cart-v1-5d9c7b8f6d-abcde": "v1", "cart-v2-5d9c7b8f6d-abcde": "v2", "cart-v1-beta-5d9c7b8f6d-abcde": "",
-		"cart-v10-5d9c7b8f6d-abcde": "", "my-cart-v1-5d9c7b8f6d-abcde": "", "cart-v1": "", "": "",
-	} {
-		if got, _ := i.Owner(r, map[string]string{"namespace": "shop", "pod": pod}); got != want {
-			t.Errorf("Pod %q is of %q, want %q", pod, got, want)
-		}
-	}
-	if v, ok := i.Owner(r, map[string]string{"namespace": "other", "pod": "cart-v1-5d9c7b8f6d-abcde"}); ok {
-		t.Errorf("a Pod of another namespace is of %s", v)
 	}
 }
 
@@ -111,15 +99,32 @@ func TestMeterKeepsToOneSpelling(t *testing.T) {
 
 func TestProfilesThatCannotBe(t *testing.T) {
 	for text, want := range map[string]string{
-		`- {identity: {pod: pod}, errors: [{name: x, bad: {code: 5..}}]}`:                      "it has no name",
-		`- {name: p, errors: [{name: x, bad: {code: 5..}}]}`:                                   "identity must name",
-		`- {name: p, identity: {pod: pod}}`:                                                    "it names no metric",
-		`- {name: p, identity: {pod: pod}, errors: [{name: 'x{}', bad: {code: 5..}}]}`:         "no name of a metric",
-		`- {name: p, identity: {pod: pod}, errors: [{name: x}]}`:                               "bad must say",
-		`- {name: p, identity: {pod: pod}, errors: [{name: x, bad: {code: '('}}]}`:             "label code",
-		`- {name: p, identity: {pod: pod}, latency: [{name: x}]}`:                              "scale must say",
-		`- {name: p, identity: {pod: pod}, latency: [{name: x, scale: 1}], where: {a: '[a-'}}`: "label a",
+		`- {errors: [{name: x, bad: {code: 5..}}]}`: "it has no name",
+		`- {name: p}`: "it names no metric",
+		`- {name: p, errors: [{name: 'x{}', bad: {code: 5..}}]}`:         "no name of a metric",
+		`- {name: p, errors: [{name: x}]}`:                               "bad must say",
+		`- {name: p, errors: [{name: x, bad: {code: '('}}]}`:             "label code",
+		`- {name: p, latency: [{name: x}]}`:                              "scale must say",
+		`- {name: p, latency: [{name: x, scale: 1, bad: {a: b}}]}`:       "has no counters and no bad",
+		`- {name: p, latency: [{name: x, scale: 1}], where: {a: '[a-'}}`: "label a",
+		`- {name: p, latency: [{name: x, scale: 1}], where: {a|b: c}}`:   `"a|b" is no name of a label`,
 		`- {nome: p}`: "unknown field",
+		`[]`:          "there is none",
+		`- {name: p, latency: [{name: x, scale: 1}]}
+- {name: p, latency: [{name: x, scale: 1}]}`: "it is there twice",
+		`- {name: p, identity: [], latency: [{name: x, scale: 1}]}`:                                        "identity is empty",
+		`- {name: p, identity: [{labels: {ns: "{namespace}"}}], latency: [{name: x, scale: 1}]}`:           "put {version} or {pod}",
+		`- {name: p, identity: [{labels: {v: "{vers}"}}], latency: [{name: x, scale: 1}]}`:                 "nothing is called {vers}",
+		`- {name: p, identity: [{labels: {v: "({version}"}}], latency: [{name: x, scale: 1}]}`:             "label v",
+		`- {name: p, identity: [{labels: {a-b: "{version}"}}], latency: [{name: x, scale: 1}]}`:            `"a-b" is no name of a label`,
+		`- {name: p, identity: [{role: baseline, labels: {track: a}}], latency: [{name: x, scale: 1}]}`:    `role "baseline"`,
+		`- {name: p, identity: [{role: canary, labels: {track: canary}}], latency: [{name: x, scale: 1}]}`: "only one of stable and canary",
+		`- {name: p, errors: [{counters: {total: t}}]}`:                                                    "bad must say what failed",
+		`- {name: p, errors: [{counters: {bad: b}}]}`:                                                      "either total or good",
+		`- {name: p, errors: [{counters: {bad: b, good: g, total: t}}]}`:                                   "either total or good",
+		`- {name: p, errors: [{counters: {bad: b, good: g}, name: x}]}`:                                    "counters stand alone",
+		`- {name: p, errors: [{counters: {bad: 'rate(b[5m])', good: g}}]}`:                                 "it is no selector",
+		`- {name: p, errors: [{counters: {bad: 'b{v="{version}"}', good: g}}]}`:                            "goes into identity",
 	} {
 		_, err := ParseProfiles([]byte(text))
 		if !errors.Is(err, ErrProfile) || !strings.Contains(err.Error(), want) {

@@ -231,7 +231,7 @@ func (s *Scraper) scrape(ctx context.Context, pod *corev1.Pod, at time.Time) ([]
 	version := pod.Labels["version"]
 	for i := range points {
 		p := &points[i]
-		p.At, p.Version = at, version
+		p.At, p.Version, p.Pod = at, version, pod.Name
 		// What a scraping Prometheus would add: which Pod it was.
 		p.Labels["namespace"], p.Labels["pod"] = pod.Namespace, pod.Name
 	}

@@ -73,6 +73,7 @@ type stored struct {
 	config    HistoryConfig
 	guard     *metrics.Guard
 	list      []query
+	owner     metrics.Owner
 	meters    []*metrics.Meter // in the order of the queries
 	intervals []metrics.Interval
 }
@@ -88,12 +89,14 @@ func (s *Server) stored(c HistoryConfig) (*stored, error) {
 		c.Window = DefaultWindow
 	}
 	h := &stored{server: s, config: c, guard: metrics.NewGuard(c.Guard)}
-	releases := []metrics.Release{c.Release}
-	if list := c.Profile.Errors; len(list) > 0 {
-		h.list = append(h.list, query{metrics.MetricErrors, selector(c.Profile, list, metrics.MetricErrors, releases)})
+	for _, q := range queries(c.Profile, []metrics.Release{c.Release}) {
+		if q.metric == metrics.MetricErrors || c.Latency {
+			h.list = append(h.list, q)
+		}
 	}
-	if list := c.Profile.Latency; len(list) > 0 && c.Latency {
-		h.list = append(h.list, query{metrics.MetricLatency, selector(c.Profile, list, metrics.MetricLatency, releases)})
+	var err error
+	if h.owner, err = c.Profile.Identity.Owner(c.Release); err != nil {
+		return nil, err
 	}
 	for _, q := range h.list {
 		m, err := metrics.NewMeter(c.Profile, metrics.DifferConfig{
@@ -129,21 +132,9 @@ func (h *stored) read(ctx context.Context, from, to time.Time) error {
 		}
 	}
 	for i := range h.list {
-		h.intervals = append(h.intervals, h.meters[i].Read(h.owned(points(answers[i].series)))...)
+		h.intervals = append(h.intervals, h.meters[i].Read(mine(h.config.Release, h.owner, points(answers[i].series)))...)
 	}
 	return nil
-}
-
-// owned are the points of the release, with their version.
-func (h *stored) owned(all []metrics.Point) []metrics.Point {
-	mine := all[:0]
-	for _, p := range all {
-		if version, ok := h.config.Profile.Identity.Owner(h.config.Release, p.Labels); ok {
-			p.Version = version
-			mine = append(mine, p)
-		}
-	}
-	return mine
 }
 
 func (h *stored) progress(to time.Time) {

@@ -65,15 +65,13 @@ func (s *Server) Watch(c Config) (*Watcher, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	w := &Watcher{server: s, config: c, guard: metrics.NewGuard(c.Guard)}
-	for metric, list := range map[string][]metrics.Instrument{metrics.MetricErrors: c.Profile.Errors, metrics.MetricLatency: c.Profile.Latency} {
-		if len(list) > 0 {
-			w.list = append(w.list, query{metric, selector(c.Profile, list, metric, c.Releases)})
-		}
-	}
-	slices.SortFunc(w.list, func(a, b query) int { return strings.Compare(a.metric, b.metric) })
+	w := &Watcher{server: s, config: c, guard: metrics.NewGuard(c.Guard), list: queries(c.Profile, c.Releases)}
 	for _, r := range c.Releases {
-		w.streams = append(w.streams, &stream{watcher: w, release: r})
+		owner, err := c.Profile.Identity.Owner(r)
+		if err != nil {
+			return nil, err
+		}
+		w.streams = append(w.streams, &stream{watcher: w, release: r, owner: owner})
 	}
 	return w, nil
 }
@@ -88,19 +86,22 @@ func (w *Watcher) Streams() []metrics.Stream {
 	return all
 }
 
-// selector picks all spellings of a metric, of all releases. A histogram's native
-// form has its bare name.
-func selector(p metrics.Profile, list []metrics.Instrument, metric string, releases []metrics.Release) string {
-	names := make([]string, len(list))
-	for i, one := range list {
-		names[i] = one.Name
-		if metric == metrics.MetricLatency {
-			names[i] += "(_bucket)?"
+// queries are one for each metric that the profile has.
+func queries(p metrics.Profile, releases []metrics.Release) []query {
+	var list []query
+	for _, metric := range []string{metrics.MetricErrors, metrics.MetricLatency} {
+		if len(p.Names(metric)) > 0 {
+			list = append(list, query{metric, selector(p, metric, releases)})
 		}
 	}
+	return list
+}
+
+// selector picks all spellings of a metric, of all releases.
+func selector(p metrics.Profile, metric string, releases []metrics.Release) string {
 	matchers := p.Identity.Matchers(releases)
 	maps.Copy(matchers, p.Where)
-	parts := []string{"__name__=~" + strconv.Quote(strings.Join(names, "|"))}
+	parts := []string{"__name__=~" + strconv.Quote(strings.Join(p.Names(metric), "|"))}
 	for _, label := range slices.Sorted(maps.Keys(matchers)) {
 		parts = append(parts, label+"=~"+strconv.Quote(matchers[label]))
 	}
@@ -111,6 +112,7 @@ func selector(p metrics.Profile, list []metrics.Instrument, metric string, relea
 type stream struct {
 	watcher *Watcher
 	release metrics.Release
+	owner   metrics.Owner
 	meters  []*metrics.Meter // in the order of the queries
 	ready   []metrics.Interval
 	round   int
@@ -192,13 +194,23 @@ func (w *Watcher) begin(server, own time.Time) error {
 // deal hands every point to the releases that it is of.
 func (w *Watcher) deal(metric int, all []metrics.Point) {
 	for _, s := range w.streams {
-		var mine []metrics.Point
-		for _, p := range all {
-			if version, ok := w.config.Profile.Identity.Owner(s.release, p.Labels); ok {
-				p.Version = version
-				mine = append(mine, p)
-			}
-		}
-		s.ready = append(s.ready, s.meters[metric].Read(mine)...)
+		s.ready = append(s.ready, s.meters[metric].Read(mine(s.release, s.owner, all))...)
 	}
+}
+
+// mine are the points of a release.
+func mine(r metrics.Release, owner metrics.Owner, all []metrics.Point) []metrics.Point {
+	var own []metrics.Point
+	for _, p := range all {
+		version, ok := owner.Version(p.Labels)
+		if !ok {
+			continue
+		}
+		p.Version = version
+		if r.PodOf(version, p.Labels["pod"]) { // else it is whoever sent the requests on
+			p.Pod = p.Labels["pod"]
+		}
+		own = append(own, p)
+	}
+	return own
 }

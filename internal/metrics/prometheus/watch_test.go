@@ -174,6 +174,26 @@ func TestWatchReadsHistograms(t *testing.T) {
 	}
 }
 
+// A gateway's Pod answered nobody: it says nothing of how the application's Pods
+// differ.
+func TestWatchReadsIngresses(t *testing.T) {
+	f := newHistory(t)
+	stream := watch(t, f.server(t), "ingress-nginx", release("cart"))[0]
+	count := func(canary, status string) map[string]string {
+		return map[string]string{"__name__": "nginx_ingress_controller_requests", "namespace": "shop", "service": "cart-v1", "ingress": "cart",
+			"canary": canary, "status": status, "path": "/", "pod": "controller-5d9c7b8f6d-abcde"}
+	}
+	f.put(at(count("", "200"), 0, 100), at(count("shop-cart-v2-80", "200"), 0, 10))
+	next(t, stream)
+	f.pass(5)
+	f.put(at(count("", "200"), 0, 100, 5, 190), at(count("shop-cart-v2-80", "200"), 0, 10, 5, 17), at(count("shop-cart-v2-80", "5xx"), 5, 3))
+	want := []metrics.Interval{{Metric: "errors", Start: time.Unix(1_700_000_001, 0), End: time.Unix(1_700_000_005, 0),
+		Strata: []stats.Counts{{Stratum: "/", StableTotal: 90, CanaryTotal: 10, CanaryBad: 3}}}}
+	if diff := cmp.Diff(want, next(t, stream)); diff != "" {
+		t.Errorf("intervals (-want +got):\n%s", diff)
+	}
+}
+
 // The number of queries does not grow with the number of releases.
 func TestWatchAsksOncePerMetric(t *testing.T) {
 	ask := func(n int) (queries int, methods []string) {
@@ -204,11 +224,17 @@ func TestSelector(t *testing.T) {
 	f := newHistory(t)
 	_, _ = watch(t, f.server(t), "istio", release("cart"), release("pay.v2"))[0].Next(t.Context())
 	_, _ = watch(t, f.server(t), "app", release("cart"))[0].Next(t.Context())
+	_, _ = watch(t, f.server(t), "ingress-nginx", release("cart"))[0].Next(t.Context())
+	mesh := `,destination_service_name=~"cart|cart-v1|cart-v2|pay\\.v2|pay\\.v2-v1|pay\\.v2-v2",destination_service_namespace=~"shop",destination_version=~"v1|v2",reporter=~"destination|waypoint"}[130000ms]`
+	pods := `,namespace=~"shop",pod=~"cart-v1-[0-9a-z]+-[0-9a-z]{5}|cart-v2-[0-9a-z]+-[0-9a-z]{5}"}[130000ms]`
+	nginx := `,canary=~"|shop-cart(-ingress)?-v1-((http|https|grpc)-)?[^-]+|shop-cart(-ingress)?-v2-((http|https|grpc)-)?[^-]+",namespace=~"shop",service=~"cart(-ingress)?-v1|cart(-ingress)?-v2|cart-.+"}[130000ms]`
 	want := []string{
-		`{__name__=~"istio_requests_total",destination_service_name=~"cart|pay\\.v2",destination_service_namespace=~"shop",destination_version=~"v1|v2",reporter=~"destination|waypoint"}[130000ms]`,
-		`{__name__=~"istio_request_duration_milliseconds(_bucket)?",destination_service_name=~"cart|pay\\.v2",destination_service_namespace=~"shop",destination_version=~"v1|v2",reporter=~"destination|waypoint"}[130000ms]`,
-		`{__name__=~"http_requests_total|http_server_request_duration_seconds_count|http_server_requests_seconds_count",namespace=~"shop",pod=~"(cart-v1|cart-v2)-[0-9a-z]+-[0-9a-z]{5}"}[130000ms]`,
-		`{__name__=~"http_request_duration_seconds(_bucket)?|http_server_request_duration_seconds(_bucket)?|http_server_requests_seconds(_bucket)?",namespace=~"shop",pod=~"(cart-v1|cart-v2)-[0-9a-z]+-[0-9a-z]{5}"}[130000ms]`,
+		`{__name__=~"istio_requests_total"` + mesh,
+		`{__name__=~"istio_request_duration_milliseconds|istio_request_duration_milliseconds_bucket"` + mesh,
+		`{__name__=~"http_requests_total|http_server_request_duration_seconds_count|http_server_request_duration_seconds|http_server_requests_seconds_count|http_server_requests_seconds"` + pods,
+		`{__name__=~"http_request_duration_seconds|http_request_duration_seconds_bucket|http_server_request_duration_seconds|http_server_request_duration_seconds_bucket|http_server_requests_seconds|http_server_requests_seconds_bucket"` + pods,
+		`{__name__=~"nginx_ingress_controller_requests"` + nginx,
+		`{__name__=~"nginx_ingress_controller_request_duration_seconds|nginx_ingress_controller_request_duration_seconds_bucket|nginx_ingress_controller_response_duration_seconds|nginx_ingress_controller_response_duration_seconds_bucket"` + nginx,
 	}
 	if diff := cmp.Diff(want, f.asked); diff != "" {
 		t.Errorf("queries (-want +got):\n%s", diff)
