@@ -57,9 +57,11 @@ test-unit:
 LAB_LIGHT := ./internal/node/... ./internal/podnet/... ./internal/prometheus/... ./internal/proc/... ./internal/router/... ./internal/serve/... ./internal/stack/... ./internal/watch/...
 LAB_HEAVY := ./internal/controlplane/... ./internal/crds/... ./internal/lab/... ./internal/cli/... ./internal/demo/...
 
+# The tests in the lab wait for the cluster more than they work, so three of them
+# run at once, however few cores there are.
 .PHONY: test-e2e
 test-e2e:
-	go test -count=1 -timeout 30m ./test/...
+	go test -count=1 -timeout 30m -parallel 3 ./test/...
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Run golangci-lint (with the layer rules), shellcheck and the dependency check
@@ -85,6 +87,10 @@ bench: build ## Measure: rollback against kubectl, the lab's start, the router a
 .PHONY: simulate
 simulate: ## Write the tables and plots of docs/statistics.md, in a few minutes
 	go run ./test/simulation -write docs/statistics.md
+
+.PHONY: evidence
+evidence: ## Measure analyze on real traffic in the lab, in half an hour: bad canaries found, good ones spared
+	go run ./test/evidence
 
 .PHONY: generate
 generate: ## Write docs/reference from --help; refresh the embedded API definitions

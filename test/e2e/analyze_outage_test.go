@@ -20,7 +20,7 @@ func TestAnalyzeWithoutPrometheus(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = prometheus.Shut() })
-	s := judged(t, "LOG_LEVEL=info")[0]
+	s := judged(t, labtest.Trial{Weight: 30}, 80)[0]
 	w := watch(t, "canaryctl analyze -w --interval 1s --negligible 5% -o json --prometheus-url "+prometheus.URL+" "+s.flags, s.env)
 	passes := func(v verdict) bool { return v.Verdict == "pass" }
 	before := w.until(time.Minute, "pass", passes)

@@ -5,23 +5,29 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/canaryctl/canaryctl/test/labtest"
 )
 
 // TestAnalyze has real traffic judged, from both sources at once: a canary with a
 // fault fails, whatever the fault, and a good one does not.
 func TestAnalyze(t *testing.T) {
 	for _, c := range []struct {
-		name, env, flags string
-		wait             time.Duration
-		cause            string // empty: it must not fail
+		name  string
+		trial labtest.Trial
+		flags string
+		wait  time.Duration
+		cause string // empty: it must not fail
 	}{
-		{"good", "LOG_LEVEL=info", "--latency 1s", 20 * time.Second, ""},
-		{"errors", "FAULT_ERROR_SHARE=0.2", "", time.Minute, "errors"},
-		{"latency", "FAULT_LATENCY=400ms FAULT_LATENCY_SHARE=0.3", "--latency 250ms", time.Minute, "latency le=0.25"},
+		{"good", labtest.Trial{}, "--latency 1s", 20 * time.Second, ""},
+		{"as bad as stable", labtest.Trial{Stable: "FAULT_ERROR_SHARE=0.05"}, "", 20 * time.Second, ""},
+		{"errors", labtest.Trial{Canary: "FAULT_ERROR_SHARE=0.2"}, "", time.Minute, "errors"},
+		{"latency", labtest.Trial{Canary: "FAULT_LATENCY=400ms FAULT_LATENCY_SHARE=0.3"}, "--latency 250ms", time.Minute, "latency le=0.25"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			sources := judged(t, c.env)
+			c.trial.Weight = 30
+			sources := judged(t, c.trial, 80)
 			for _, s := range sources {
 				t.Run(s.name, func(t *testing.T) {
 					t.Parallel()
@@ -47,7 +53,7 @@ func TestAnalyze(t *testing.T) {
 // when it begins to fail.
 func TestAnalyzeLateOnset(t *testing.T) {
 	t.Parallel()
-	for _, s := range judged(t, "FAULT_ERROR_SHARE=0.3 FAULT_ERROR_AFTER=25s") {
+	for _, s := range judged(t, labtest.Trial{Canary: "FAULT_ERROR_SHARE=0.3 FAULT_ERROR_AFTER=25s", Weight: 30}, 80) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			w := watch(t, "canaryctl analyze -w --interval 1s -o json "+s.flags, s.env)
@@ -61,31 +67,46 @@ func TestAnalyzeLateOnset(t *testing.T) {
 	}
 }
 
+// TestAnalyzeIsQuick has a small regression found with little traffic: 5% of the
+// requests to a canary that gets 10% of 200 requests/s. How long that takes, some
+// seconds, `make evidence` measures.
+func TestAnalyzeIsQuick(t *testing.T) {
+	t.Parallel()
+	for _, s := range judged(t, labtest.Trial{Canary: "FAULT_ERROR_SHARE=0.05", Weight: 10}, 200) {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			r := try(t, "canaryctl analyze --wait 2m --interval 1s -o json "+s.flags, s.env)
+			var v verdict
+			decode(t, r.Stdout, &v)
+			if r.Code != 3 || v.Verdict != "fail" {
+				t.Errorf("exit %d, want 3\n%s", r.Code, r)
+			}
+			t.Logf("after %s: %s", r.Took.Round(time.Millisecond), v.Summary)
+		})
+	}
+}
+
 // source is what analyze is to read, and with which rights.
 type source struct{ name, flags, env, namespace string }
 
-// judged makes a canary with the given environment that gets 30% of some traffic
-// in a namespace of the test, and returns both sources that know of it.
-func judged(t *testing.T, env string) []source {
+// judged brings a trial about, with traffic in requests/s, in a namespace of the
+// test, and returns both sources that know of it.
+func judged(t *testing.T, trial labtest.Trial, rate float64) []source {
 	t.Helper()
-	ns := namespace(t)
-	base(t, ns)
-	sh(t, "kubectl apply -n "+ns+" -f k8s/rbac -f k8s/rbac/optional/pods.yaml")
-	path, err := lab.ServiceAccountKubeconfig(t.Context(), ns, "canaryctl", t.TempDir())
+	trial.Namespace = namespace(t)
+	flags := " -n " + trial.Namespace
+	sh(t, "kubectl apply -f k8s/rbac -f k8s/rbac/optional/pods.yaml"+flags)
+	path, err := lab.ServiceAccountKubeconfig(t.Context(), trial.Namespace, "canaryctl", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := ""
-	for _, one := range strings.Fields(env) {
-		set += " --set-env " + one
+	if err := lab.Try(t.Context(), trial); err != nil {
+		t.Fatal(err)
 	}
-	sh(t, "canaryctl create-canary --app versioned-echo --image versioned-echo:v2"+set+" -n "+ns)
-	sh(t, "canaryctl set-traffic 70 30 -n "+ns)
-	visit(t, "versioned-echo."+ns, 80)
-	flags := " -n " + ns
+	visit(t, trial.Host(), rate)
 	return []source{
-		{"prometheus", "--metrics-source prometheus" + flags, "KUBECONFIG=" + lab.Kubeconfig(), ns},
-		{"pods", "--metrics-source pods" + flags, "KUBECONFIG=" + path, ns}, // the rights of the Roles alone
+		{"prometheus", "--metrics-source prometheus" + flags, "KUBECONFIG=" + lab.Kubeconfig(), trial.Namespace},
+		{"pods", "--metrics-source pods" + flags, "KUBECONFIG=" + path, trial.Namespace}, // the rights of the Roles alone
 	}
 }
 

@@ -19,59 +19,73 @@ import (
 // on it. Whatever the point, the weights are valid and the same command, typed
 // again, completes.
 func TestKilledBetweenAnyTwoCalls(t *testing.T) {
-	ns := namespace(t)
-	base(t, ns)
+	const fixed = " --vs " + route + " --host versioned-echo"
+	// Nobody calls these Pods, so they need not drain before they go.
+	const create = "create-canary --app versioned-echo --image versioned-echo:v2 --replicas 1 --set-env DRAIN_DELAY=0s"
+	const remove = "delete-canary --yes --app versioned-echo"
+	for _, c := range []killed{
+		{"create-canary", remove, create, map[string]int{"v1": 100, "v2": 0}},
+		{"set-traffic", "rollback" + fixed, "set-traffic 70 30" + fixed, map[string]int{"v1": 70, "v2": 30}},
+		{"rollback", "set-traffic 50 50" + fixed, "rollback" + fixed, map[string]int{"v1": 100, "v2": 0}},
+		{"promote", "rollback" + fixed, "promote" + fixed, map[string]int{"v1": 0, "v2": 100}},
+		{"rollback of a promotion", "promote" + fixed, "rollback" + fixed, map[string]int{"v1": 100, "v2": 0}},
+		{"delete-canary", create, remove, map[string]int{"v1": 100}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ns := namespace(t)
+			base(t, ns)
+			seen := record(t, ns)
+			sh(t, "canaryctl "+create+" -n "+ns)
+			c.everywhere(t, ns)
+			seen.wantValid(t)
+		})
+	}
+}
+
+// killed is a command to kill, after another has brought the state about that it
+// begins with.
+type killed struct {
+	name, before, argv string
+	after              map[string]int
+}
+
+// everywhere kills the command at each of its requests.
+func (c killed) everywhere(t *testing.T, ns string) {
+	t.Helper()
 	proxy, err := labtest.NewProxy(lab.Kubeconfig(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = proxy.Close() })
-	seen := record(t, ns)
-	fixed := " -n " + ns + " --vs " + route + " --host versioned-echo"
-	// Nobody calls these Pods, so they need not drain before they go.
-	create := "create-canary --app versioned-echo --image versioned-echo:v2 --replicas 1 --set-env DRAIN_DELAY=0s -n " + ns
-
-	for _, c := range []struct {
-		name          string
-		before, argv  string
-		after         map[string]int
-		leavesNothing bool
-	}{
-		{"create-canary", "delete-canary --yes -n " + ns + " --app versioned-echo", create, map[string]int{"v1": 100, "v2": 0}, false},
-		{"set-traffic", "rollback" + fixed, "set-traffic 70 30" + fixed, map[string]int{"v1": 70, "v2": 30}, false},
-		{"rollback", "set-traffic 50 50" + fixed, "rollback" + fixed, map[string]int{"v1": 100, "v2": 0}, false},
-		{"promote", "rollback" + fixed, "promote" + fixed, map[string]int{"v1": 0, "v2": 100}, false},
-		{"rollback of a promotion", "promote" + fixed, "rollback" + fixed, map[string]int{"v1": 100, "v2": 0}, false},
-		{"delete-canary", create, "delete-canary --yes --app versioned-echo -n " + ns, map[string]int{"v1": 100}, true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			points := 0
-			for _, delivered := range []bool{false, true} {
-				for n := int64(1); ; n++ {
-					sh(t, "canaryctl "+c.before)
-					if !killAt(t, proxy, c.argv, n, delivered) {
-						break // the command ended before its nth request
-					}
-					points++
-					weights(t, ns) // fails unless they sum to 100
-					sh(t, "canaryctl "+c.argv)
-					got := weights(t, ns)
-					if c.leavesNothing {
-						delete(got, "v2") // a manifest's own destination may stay, with weight 0
-					}
-					if diff := cmp.Diff(c.after, got); diff != "" {
-						t.Fatalf("killed at request %d (delivered: %t), then typed again (-want +got):\n%s", n, delivered, diff)
-					}
-				}
+	points := 0
+	for _, delivered := range []bool{false, true} {
+		for n := int64(1); ; n++ {
+			sh(t, "canaryctl "+c.before+" -n "+ns)
+			if !killAt(t, proxy, c.argv+" -n "+ns, n, delivered) {
+				break // the command ended before its nth request
 			}
-			if points < 2 {
-				t.Errorf("only %d points tried: the proxy saw too few requests", points)
+			points++
+			weights(t, ns) // fails unless they sum to 100
+			sh(t, "canaryctl "+c.argv+" -n "+ns)
+			got := weights(t, ns)
+			if _, stays := c.after["v2"]; !stays {
+				delete(got, "v2") // a manifest's own destination may stay, with weight 0
 			}
-			t.Logf("%d points", points)
-		})
+			if diff := cmp.Diff(c.after, got); diff != "" {
+				t.Fatalf("killed at request %d (delivered: %t), then typed again (-want +got):\n%s", n, delivered, diff)
+			}
+		}
 	}
-	seen.wantValid(t)
-	wantShare(t, "versioned-echo."+ns, "v1", 1, 100)
+	if points < 2 {
+		t.Errorf("only %d points tried: the proxy saw too few requests", points)
+	}
+	t.Logf("%d points", points)
+	for version, weight := range c.after {
+		if weight == 100 {
+			wantShare(t, "versioned-echo."+ns, version, 1, 100)
+		}
+	}
 }
 
 // killAt runs canaryctl through the proxy and kills it at its nth request. It

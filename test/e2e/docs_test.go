@@ -23,6 +23,7 @@ import (
 func TestDocumentedCommands(t *testing.T) {
 	for _, doc := range []string{"README.md", "docs/lab-guide.md"} {
 		t.Run(doc, func(t *testing.T) {
+			t.Parallel()
 			raw, err := os.ReadFile(filepath.Join(lab.Root, doc))
 			if err != nil {
 				t.Fatal(err)
@@ -103,7 +104,7 @@ func run(t *testing.T, doc string, blocks []block) {
 			t.Errorf("canary-lab down: %v\n%s", err, out)
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	if out, err := shell(ctx, script.String()); err != nil {
 		t.Errorf("%v (the last marker names the block)\n%s", err, out)

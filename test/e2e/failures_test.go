@@ -8,6 +8,7 @@ import (
 // TestFailingCanaries creates canaries that cannot become ready. Each is
 // reported by its own cause, with what to do, and gets no traffic.
 func TestFailingCanaries(t *testing.T) {
+	t.Parallel()
 	ns := namespace(t)
 	base(t, ns)
 	create := "canaryctl --app versioned-echo create-canary --timeout 60s --replace -n " + ns + " "
@@ -45,6 +46,7 @@ func TestFailingCanaries(t *testing.T) {
 
 // TestRollbackWhateverTheState breaks everything a rollback might lean on.
 func TestRollbackWhateverTheState(t *testing.T) {
+	t.Parallel()
 	ns := namespace(t)
 	base(t, ns)
 	rollback := "canaryctl rollback --vs " + route + " --host versioned-echo -n " + ns

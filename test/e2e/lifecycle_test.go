@@ -13,6 +13,7 @@ import (
 // TestLifecycleUnderItsRole takes a release there and back with no right but
 // those of the Role under k8s/rbac, and ends with the route as it began.
 func TestLifecycleUnderItsRole(t *testing.T) {
+	t.Parallel()
 	ns := namespace(t)
 	base(t, ns)
 	canaryctl := asServiceAccount(t, ns)
@@ -81,6 +82,7 @@ func TestLifecycleUnderItsRole(t *testing.T) {
 
 // TestObservedShare sees the share that status reports come from real metrics.
 func TestObservedShare(t *testing.T) {
+	t.Parallel()
 	ns := namespace(t)
 	base(t, ns)
 	sh(t, "canaryctl --app versioned-echo create-canary --image versioned-echo:v2 -n "+ns)

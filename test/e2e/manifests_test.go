@@ -11,6 +11,7 @@ import (
 // TestManifestsAreAccepted sends every file under k8s/ to the API server, which
 // validates it against the real API definitions and stores nothing.
 func TestManifestsAreAccepted(t *testing.T) {
+	t.Parallel()
 	files := 0
 	err := fs.WalkDir(os.DirFS(lab.Root), "k8s", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" || !isManifest(t, path) {
@@ -46,6 +47,7 @@ func isManifest(t *testing.T, path string) bool {
 // TestRestrictedPodSecurity runs both versions in a namespace that enforces the
 // restricted Pod Security Standard, sidecar included.
 func TestRestrictedPodSecurity(t *testing.T) {
+	t.Parallel()
 	ns := namespace(t)
 	sh(t, "kubectl label namespace "+ns+" pod-security.kubernetes.io/enforce=restricted pod-security.kubernetes.io/warn=restricted")
 	base(t, ns)

@@ -13,6 +13,7 @@ import (
 // route race. No update is lost: whoever reported success is in the final
 // object, and no version of it ever had weights that do not sum to 100.
 func TestTenWriters(t *testing.T) {
+	t.Parallel()
 	ns := namespace(t)
 	base(t, ns)
 	sh(t, "canaryctl create-canary --app versioned-echo --image versioned-echo:v2 --replicas 1 -n "+ns)

@@ -14,9 +14,9 @@ import (
 	"github.com/canaryctl/canaryctl/test/labtest"
 )
 
-// TestNothingIsLeft ends a second lab, beside the one of the other tests, in
-// both ways; neither leaves a process or an open port, Pods' processes and
-// their children included.
+// TestNothingIsLeft ends labs beside the one of the other tests, in both ways;
+// neither leaves a process or an open port, Pods' processes and their children
+// included.
 func TestNothingIsLeft(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -39,6 +39,7 @@ func TestNothingIsLeft(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			second, err := labtest.Up(t.Context())
 			if err != nil {
 				t.Fatal(err)
