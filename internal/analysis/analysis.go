@@ -87,14 +87,39 @@ func (a *Analysis) Blind(reason string) {
 // speaks again, which an empty reason says, nothing passes.
 func (a *Analysis) Hold(reason string) { a.reason = reason }
 
+// Explain says why nothing is counted by a metric, for as long as that is so.
+func (a *Analysis) Explain(metric, why string) {
+	for _, e := range a.metrics {
+		if e.metric.Name == metric {
+			e.why = why
+		}
+	}
+}
+
+// Settle puts in the edges that Choose has chosen for the configuration.
+func (a *Analysis) Settle(c Config) error {
+	for i, e := range a.metrics {
+		if !e.metric.open() || c.Metrics[i].open() {
+			continue
+		}
+		settled, err := newEvidence(c.Metrics[i], c)
+		if err != nil {
+			return err
+		}
+		a.metrics[i] = settled
+	}
+	a.config = c
+	return nil
+}
+
 // Add takes one interval of one metric. One that no system could have counted,
 // or that is older than the last, is an error and left out.
 func (a *Analysis) Add(i metrics.Interval) error {
-	e := a.find(i.Metric)
-	if e == nil {
+	e, c := a.find(i.Metric)
+	if e == nil || i.Before {
 		return fmt.Errorf("analyse an interval of %q: the configuration has no such metric", i.Metric)
 	}
-	if err := e.add(i, a.versions.Stable); err != nil {
+	if err := e.add(c, i, a.versions.Stable); err != nil {
 		return fmt.Errorf("analyse an interval of %q: %w", i.Metric, err)
 	}
 	if a.start.IsZero() || i.Start.Before(a.start) {
@@ -111,13 +136,13 @@ func (a *Analysis) Add(i metrics.Interval) error {
 	return a.look()
 }
 
-func (a *Analysis) find(name string) *evidence {
+func (a *Analysis) find(name string) (*evidence, *counter) {
 	for _, e := range a.metrics {
-		if e.metric.Name == name {
-			return e
+		if c := e.find(name); c != nil {
+			return e, c
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // together is the log evidence of all metrics: a convex average of e-processes is
@@ -129,7 +154,7 @@ func (a *Analysis) together() (float64, error) {
 // shares are the weights of the metrics and their log evidence for rolling back.
 func (a *Analysis) shares() (weights, logE []float64) {
 	for _, e := range a.metrics {
-		weights, logE = append(weights, e.metric.Weight), append(logE, e.rollback.LogE())
+		weights, logE = append(weights, e.metric.Weight), append(logE, e.harmful())
 	}
 	return weights, logE
 }

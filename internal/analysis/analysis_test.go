@@ -153,7 +153,7 @@ func TestMetricsTogether(t *testing.T) {
 
 func TestEveryMetricMustPass(t *testing.T) {
 	c := analysis.Default()
-	c.Metrics = []analysis.Metric{{"errors", 0.5, "fails"}, {"slow", 0.5, "is slow"}}
+	c.Metrics = []analysis.Metric{{Name: "errors", Weight: 0.5, Does: "fails"}, {Name: "slow", Weight: 0.5, Does: "is slow"}}
 	a := start(t, c)
 	var v analysis.Verdict
 	for n := range 40 {

@@ -35,6 +35,12 @@ type Metric struct {
 	// Does says what a version does to a bad request, for a sentence with the
 	// version as its subject.
 	Does string `json:"does"`
+	// Quantile of latencies that the metric is about, between 0 and 1; 0 for a
+	// metric that is counted under its own name.
+	Quantile float64 `json:"quantile,omitempty"`
+	// Edges of the histogram that stand for the quantile, chosen by Choose; none
+	// before.
+	Edges []Edge `json:"edges,omitempty"`
 }
 
 // Default looks at errors only, by the default method.
@@ -60,6 +66,9 @@ func (c Config) Validate() error {
 			return fmt.Errorf("analysis: metric %q is there twice", m.Name)
 		case !(m.Weight > 0):
 			return fmt.Errorf("analysis: weight %v of metric %q is not positive", m.Weight, m.Name)
+		}
+		if err := m.validEdges(); err != nil {
+			return err
 		}
 		seen[m.Name], sum = true, sum+m.Weight
 	}

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"slices"
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
@@ -15,15 +16,30 @@ type process interface {
 	PValue() float64
 }
 
-// evidence is what is known of one metric.
+// evidence is what is known of one metric. It is one counter of bad requests, or
+// some edges of a histogram. All of them can have the canary rolled back, since a
+// convex average of their evidence is evidence that it is slower somewhere; the
+// main one alone says whether it may pass: that it is not slower elsewhere says
+// nothing about the quantile that was asked for.
 type evidence struct {
-	metric      Metric
-	config      Config
-	rollback    process
+	metric   Metric
+	config   Config
+	edges    []*counter
+	weights  []float64 // of the edges
+	logE     []float64 // of the edges, for the average
+	main     *counter
+	rollback stats.Peak // of the average
+
 	nonInferior process
 	negligible  process // nil without such a level
 	promoted    stats.Peak
+	why         string // nothing is counted, if somebody knows
+}
 
+// counter is what is known by one way to be bad.
+type counter struct {
+	name       string // of its intervals
+	rollback   process
 	dispersion stats.Dispersion
 	ledger     stats.Ledger
 	observed   time.Duration // that the ledger's intervals lasted together
@@ -31,15 +47,25 @@ type evidence struct {
 
 func newEvidence(m Metric, c Config) (*evidence, error) {
 	e := &evidence{metric: m, config: c}
+	names, weights := []string{m.Name}, []float64{1}
+	if len(m.Edges) > 0 {
+		names, weights = m.counters(), nil
+		for _, edge := range m.Edges {
+			weights = append(weights, edge.Weight)
+		}
+	}
+	e.weights, e.logE = weights, make([]float64, len(weights))
+	for i, name := range names {
+		one, err := newCounter(name, c)
+		if err != nil {
+			return nil, err
+		}
+		e.edges = append(e.edges, one)
+		if len(m.Edges) == 0 || m.Edges[i] == m.main() {
+			e.main = one
+		}
+	}
 	var err error
-	if c.OnsetIntervals > 0 {
-		e.rollback, err = stats.NewOnset(c.Config)
-	} else {
-		e.rollback, err = stats.NewRollback(c.Config)
-	}
-	if err != nil {
-		return nil, err
-	}
 	if e.nonInferior, err = stats.NewNonInferiority(c.Config); err != nil {
 		return nil, err
 	}
@@ -49,29 +75,55 @@ func newEvidence(m Metric, c Config) (*evidence, error) {
 	return e, err
 }
 
-// add divides the evidence of an interval by the dispersion that was known
-// before it, and only then learns from its Pods.
-func (e *evidence) add(i metrics.Interval, stable string) error {
-	scrape := stats.Scrape{At: i.End, Dispersion: e.phi(), Strata: i.Strata}
-	if err := e.ledger.Append(scrape); err != nil {
-		return err
+func newCounter(name string, c Config) (*counter, error) {
+	var p process
+	var err error
+	if c.OnsetIntervals > 0 {
+		p, err = stats.NewOnset(c.Config)
+	} else {
+		p, err = stats.NewRollback(c.Config)
 	}
-	e.observed += i.End.Sub(i.Start)
-	if err := e.update(scrape); err != nil {
-		return err
-	}
-	return e.dispersion.Update(i.Pods[stable])
+	return &counter{name: name, rollback: p}, err
 }
 
-func (e *evidence) phi() float64 {
+// find is the counter of intervals of that name, or nil.
+func (e *evidence) find(name string) *counter {
+	i := slices.IndexFunc(e.edges, func(c *counter) bool { return c.name == name })
+	if i < 0 || e.metric.open() {
+		return nil
+	}
+	return e.edges[i]
+}
+
+// add divides the evidence of an interval by the dispersion that was known
+// before it, and only then learns from its Pods.
+func (e *evidence) add(c *counter, i metrics.Interval, stable string) error {
+	scrape := stats.Scrape{At: i.End, Dispersion: e.phi(c), Strata: i.Strata}
+	if err := c.ledger.Append(scrape); err != nil {
+		return err
+	}
+	c.observed += i.End.Sub(i.Start)
+	if err := e.update(c, scrape); err != nil {
+		return err
+	}
+	return c.dispersion.Update(i.Pods[stable])
+}
+
+func (e *evidence) phi(c *counter) float64 {
 	if e.config.Dispersion > 0 {
 		return e.config.Dispersion
 	}
-	return e.dispersion.Phi()
+	return c.dispersion.Phi()
 }
 
-func (e *evidence) update(s stats.Scrape) error {
-	for _, p := range []process{e.rollback, e.nonInferior, e.negligible} {
+func (e *evidence) update(c *counter, s stats.Scrape) error {
+	if err := c.rollback.Update(s); err != nil {
+		return err
+	}
+	if err := e.rollback.Update(e.harmful()); err != nil || c != e.main {
+		return err
+	}
+	for _, p := range []process{e.nonInferior, e.negligible} {
 		if p == nil {
 			continue
 		}
@@ -80,6 +132,21 @@ func (e *evidence) update(s stats.Scrape) error {
 		}
 	}
 	return e.promoted.Update(e.promotion())
+}
+
+// harmful is the log evidence for rolling back, of all edges together.
+func (e *evidence) harmful() float64 {
+	if len(e.edges) == 1 {
+		return e.main.rollback.LogE()
+	}
+	for i, c := range e.edges {
+		e.logE[i] = c.rollback.LogE()
+	}
+	mean, err := stats.LogAverage(e.weights, e.logE)
+	if err != nil {
+		return 0 // not with weights that are valid
+	}
+	return mean
 }
 
 // promotion is the log evidence that this metric does not stand in the way. Harm
@@ -103,5 +170,5 @@ func (e *evidence) promotes() bool {
 // condemns reports whether this metric alone would have the canary rolled back,
 // with its own part of alpha.
 func (e *evidence) condemns() bool {
-	return e.rollback.LogE() >= stats.Threshold(e.config.RollbackAlpha*e.metric.Weight)
+	return e.harmful() >= stats.Threshold(e.config.RollbackAlpha*e.metric.Weight)
 }

@@ -71,7 +71,7 @@ func (w *podWatch) restarts() string {
 
 func podTime(s float64) string { return Span(seconds(math.Round(s))) }
 
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+func seconds(s float64) time.Duration { return time.Duration(math.Round(s * float64(time.Second))) }
 
 func times(n int) string {
 	switch n {

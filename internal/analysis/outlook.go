@@ -25,15 +25,18 @@ func (e *evidence) outlook() (*Outlook, error) {
 	if err != nil {
 		return nil, err
 	}
-	var seen []stats.Scrape
-	for s := range e.ledger.All() {
-		if err := future.update(s); err != nil {
-			return nil, err
+	seen := make([][]stats.Scrape, len(e.edges))
+	for k, c := range e.edges {
+		for s := range c.ledger.All() {
+			if err := future.update(future.edges[k], s); err != nil {
+				return nil, err
+			}
+			seen[k] = append(seen[k], s)
 		}
-		seen = append(seen, s)
 	}
-	for n := range min(aheadTimes*len(seen), aheadUpdates) {
-		if err := future.update(seen[n%len(seen)]); err != nil {
+	most := e.main.ledger.Len()
+	for n := range min(aheadTimes*most, aheadUpdates/len(e.edges)) {
+		if err := future.again(seen, n); err != nil {
 			return nil, err
 		}
 		var verdict Outcome
@@ -46,9 +49,22 @@ func (e *evidence) outlook() (*Outlook, error) {
 			continue
 		}
 		more := n + 1
-		return &Outlook{verdict, more, e.observed.Seconds() / float64(len(seen)) * float64(more)}, nil
+		return &Outlook{verdict, more, e.main.observed.Seconds() / float64(most) * float64(more)}, nil
 	}
 	return nil, nil
+}
+
+// again adds the n-th of what was seen by each edge, from the front when it ends.
+func (e *evidence) again(seen [][]stats.Scrape, n int) error {
+	for k, all := range seen {
+		if len(all) == 0 {
+			continue
+		}
+		if err := e.update(e.edges[k], all[n%len(all)]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // outlook is the first failure to expect of any metric, else the last pass.

@@ -27,6 +27,7 @@ type record struct {
 	End    time.Time                    `json:"end"`
 	Strata []stats.Counts               `json:"strata"`
 	Pods   map[string][]stats.PodCounts `json:"pods,omitempty"`
+	Before bool                         `json:"before,omitempty"`
 }
 
 // Write appends an interval to a file that Read understands, as one line. Its

@@ -49,6 +49,7 @@ type MetricVerdict struct {
 	Name           string   `json:"name"`
 	Verdict        Outcome  `json:"verdict"`
 	Summary        string   `json:"summary"`
+	Reason         string   `json:"reason,omitempty"` // why nothing is counted by it
 	Outlook        *Outlook `json:"outlook,omitempty"`
 	Intervals      int      `json:"intervals"`
 	Stable         Arm      `json:"stable"`
@@ -146,22 +147,25 @@ func (a *Analysis) Verdict() (Verdict, error) {
 }
 
 func (e *evidence) verdict(names Versions, cause bool) (MetricVerdict, error) {
-	total := e.ledger.Total()
+	total := e.main.ledger.Total()
 	m := MetricVerdict{
 		Name:           e.metric.Name,
 		Verdict:        Inconclusive,
-		Intervals:      e.ledger.Len(),
+		Intervals:      e.main.ledger.Len(),
 		Stable:         Arm{total.StableTotal, total.StableBad},
 		Canary:         Arm{total.CanaryTotal, total.CanaryBad},
-		Rollback:       evidenceOf(e.rollback, e.config.RollbackAlpha*e.metric.Weight),
+		Rollback:       e.harmEvidence(),
 		NonInferiority: evidenceOf(e.nonInferior, e.config.PromoteAlpha),
-		Dispersion:     e.phi(),
+		Dispersion:     e.phi(e.main),
 	}
 	switch {
 	case cause:
 		m.Verdict = Fail
 	case e.promotes():
 		m.Verdict = Pass
+	}
+	if m.Intervals == 0 {
+		m.Reason = e.why
 	}
 	if e.negligible != nil {
 		negligible := evidenceOf(e.negligible, e.config.PromoteAlpha)
@@ -184,29 +188,34 @@ func (e *evidence) verdict(names Versions, cause bool) (MetricVerdict, error) {
 	return m, nil
 }
 
+func (e *evidence) harmEvidence() Evidence {
+	threshold := stats.Threshold(e.config.RollbackAlpha * e.metric.Weight)
+	return Evidence{Number(e.harmful()), Number(e.rollback), Number(threshold), Number(e.rollback.PValue())}
+}
+
 func evidenceOf(p process, alpha float64) Evidence {
 	return Evidence{Number(p.LogE()), Number(p.PeakLogE()), Number(stats.Threshold(alpha)), Number(p.PValue())}
 }
 
 func (e *evidence) ratio() (Ratio, error) {
-	estimate, known := stats.RatioEstimate(&e.ledger)
+	estimate, known := stats.RatioEstimate(&e.main.ledger)
 	if !known {
 		estimate = math.NaN()
 	}
-	bounds, err := stats.RatioBounds(&e.ledger, e.config.Config)
+	bounds, err := stats.RatioBounds(&e.main.ledger, e.config.Config)
 	return Ratio{Number(estimate), Number(bounds.Low), Number(bounds.High)}, err
 }
 
 // strata is nil unless the traffic is divided.
 func (e *evidence) strata() ([]Stratum, error) {
-	names := e.ledger.Strata()
+	names := e.main.ledger.Strata()
 	if len(names) < 2 {
 		return nil, nil
 	}
 	var against float64
 	strata := make([]Stratum, len(names))
 	for i, name := range names {
-		only := e.ledger.Only(name)
+		only := e.main.ledger.Only(name)
 		alone, err := stats.NewRollback(e.config.Config)
 		if err != nil {
 			return nil, err

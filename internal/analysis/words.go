@@ -21,7 +21,7 @@ func (v *Verdict) sentence() string {
 	}
 	text := strings.Join(parts, ". ")
 	held := v.Pods != nil && v.Pods.Reason != ""
-	if v.Verdict == Inconclusive && open && !strings.HasPrefix(text, "No request") && (v.Outlook != nil || !held) {
+	if v.Verdict == Inconclusive && open && !strings.HasPrefix(text, "No request") && !strings.HasPrefix(text, "Nothing") && (v.Outlook != nil || !held) {
 		text += "; " + v.Outlook.String()
 	}
 	if held {
@@ -65,6 +65,8 @@ func (e *evidence) sentence(m MetricVerdict, v Versions) string {
 		of = " by " + m.Name
 	}
 	switch {
+	case m.Reason != "":
+		return fmt.Sprintf("Nothing is known of %s: %s", m.Name, m.Reason)
 	case m.Stable.Requests == 0 && m.Canary.Requests == 0:
 		return "No request of either version was counted yet" + of
 	case m.Canary.Requests == 0 || m.Stable.Requests == 0:
@@ -93,7 +95,7 @@ func (e *evidence) harm(m MetricVerdict, v Versions) string {
 		than = fmt.Sprintf("more than %s times as often as %s", digits(1+e.config.Tolerance, 4), v.Stable)
 	}
 	return fmt.Sprintf("Evidence %s:1 (%s:1 needed) that %s %s %s",
-		Odds(logE), Odds(m.Rollback.Threshold), v.Canary, e.metric.Does, than)
+		Odds(logE), Odds(m.Rollback.Threshold), v.Canary, e.metric.doesAny(), than)
 }
 
 // safety is the evidence for promoting.

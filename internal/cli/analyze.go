@@ -85,6 +85,10 @@ nothing; its hash in the output tells one from another.`,
   # Metrics of your own: counters of all requests and of those that failed
   canaryctl analyze --metric-total checkout_total --metric-bad checkout_failed_total
 
+  # Slow requests count too: more than 250 ms, or slower than 95% of stable's
+  canaryctl analyze --latency 250ms
+  canaryctl analyze --latency p95
+
   # Your own numbers
   canaryctl analyze --counts counts.csv
   canaryctl analyze --counts counts.csv -o json | jq -r .summary
@@ -192,6 +196,10 @@ func (o *analyze) run(config analysis.Config) error {
 	if err != nil {
 		return err
 	}
+	if config, err = o.method.latency.settled(config, intervals); err != nil {
+		return fmt.Errorf("analyse %s: %w", o.counts, err)
+	}
+	tellEdges(o.Err, config)
 	verdict, err := o.weigh(config, intervals)
 	if err != nil {
 		return fmt.Errorf("analyse %s: %w", o.counts, err)

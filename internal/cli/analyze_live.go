@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,18 +23,18 @@ const liveInterval = 2 * time.Second
 // live analyses the canary that a route names, as its counts become known.
 type live struct {
 	*analyze
-	config   analysis.Config
-	stream   metrics.Stream
-	from     func() string // where the counts come from, once that is known
-	route    traffic.Route
-	again    func(context.Context) (traffic.Route, error)
-	pods     func(context.Context) ([]analysis.Pod, error) // nil for those that nobody may see
-	record   io.Writer                                     // nil for none
-	analysis *analysis.Analysis
-	out      *verdictView
-	told     bool            // where the counts come from
-	saw      bool            // Pods
-	seen     map[string]bool // metrics that were counted, whether they decide or not
+	config    analysis.Config
+	stream    metrics.Stream
+	from      func() string // where the counts come from, once that is known
+	route     traffic.Route
+	again     func(context.Context) (traffic.Route, error)
+	pods      func(context.Context) ([]analysis.Pod, error) // nil for those that nobody may see
+	record    io.Writer                                     // nil for none
+	analysis  *analysis.Analysis
+	out       *verdictView
+	told      bool // where the counts come from
+	saw       bool // Pods
+	latencies bool // the source has told of them
 }
 
 // runLive finds the route and the source, and looks.
@@ -86,7 +85,6 @@ func (l *live) run(ctx context.Context) error {
 		return err
 	}
 	l.analysis.WatchPods(l.Clock.Now().Add(-l.since))
-	l.seen = map[string]bool{}
 	began := l.Clock.Now()
 	ticker := l.Clock.NewTicker(l.every())
 	defer ticker.Stop()
@@ -134,31 +132,7 @@ func (l *live) conclude(v analysis.Verdict) error {
 			return err
 		}
 	}
-	l.tellOfEdges()
 	return verdictError(v)
-}
-
-// tellOfEdges says which latencies could be asked for, when the one that was is
-// no edge of the histogram.
-func (l *live) tellOfEdges() {
-	asked := l.method.latencyMetric()
-	if l.method.latency == 0 || l.seen[asked] {
-		return
-	}
-	var edges []time.Duration
-	for name := range l.seen {
-		if edge, ok := strings.CutPrefix(name, latencyPrefix); ok {
-			if seconds, err := strconv.ParseFloat(edge, 64); err == nil {
-				edges = append(edges, time.Duration(seconds*float64(time.Second)))
-			}
-		}
-	}
-	slices.Sort(edges)
-	if len(edges) == 0 {
-		fmt.Fprintf(l.Err, "no histogram of latencies was counted\n")
-		return
-	}
-	fmt.Fprintf(l.Err, "no edge of the histogram of latencies is at %s; there are %s\n", l.method.latency, strings.Trim(fmt.Sprint(edges), "[]"))
 }
 
 // look takes what has become known. A source that is silent is a reason to hold,
@@ -176,12 +150,17 @@ func (l *live) look(ctx context.Context) (analysis.Verdict, error) {
 		l.analysis.Hold("")
 		l.tell()
 	}
+	if err == nil {
+		if err := l.settle(intervals); err != nil {
+			return analysis.Verdict{}, err
+		}
+	}
 	for _, i := range intervals {
-		l.seen[i.Metric] = true
-		if l.record != nil {
-			if err := analysis.Write(l.record, i, analysis.Versions{Stable: l.route.Stable, Canary: l.route.Canary}); err != nil {
-				return analysis.Verdict{}, err
-			}
+		if l.record == nil {
+			break
+		}
+		if err := analysis.Write(l.record, i, analysis.Versions{Stable: l.route.Stable, Canary: l.route.Canary}); err != nil {
+			return analysis.Verdict{}, err
 		}
 	}
 	for _, i := range relevant(l.config, intervals) {
@@ -230,15 +209,15 @@ func (l *live) expect(route traffic.Route) error {
 	return l.analysis.Expect(float64(route.Weights.Canary)/100, l.Clock.Now())
 }
 
-// relevant are the intervals of the metrics that decide.
+// relevant are the intervals of the metrics that decide, in the order of time: the
+// evidence of all metrics is that of one moment.
 func relevant(c analysis.Config, intervals []metrics.Interval) []metrics.Interval {
 	var mine []metrics.Interval
 	for _, i := range intervals {
-		for _, m := range c.Metrics {
-			if m.Name == i.Metric {
-				mine = append(mine, i)
-			}
+		if c.Counts(i.Metric) && !i.Before {
+			mine = append(mine, i)
 		}
 	}
+	slices.SortStableFunc(mine, func(a, b metrics.Interval) int { return a.End.Compare(b.End) })
 	return mine
 }

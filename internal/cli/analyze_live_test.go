@@ -208,7 +208,7 @@ func TestRatioChart(t *testing.T) {
 func TestLiveJudgesLatency(t *testing.T) {
 	stdout, stderr, err := runPlayed(t, &played{counts: fails(1, 10)}, func(l *live) {
 		l.method, l.wait = newMethod(), time.Hour
-		l.method.latency = 250 * time.Millisecond
+		l.method.latency.edge = 250 * time.Millisecond
 		if l.config, _ = l.method.config(); len(l.config.Metrics) != 2 {
 			t.Fatalf("metrics %+v", l.config.Metrics)
 		}
@@ -221,10 +221,10 @@ func TestLiveJudgesLatency(t *testing.T) {
 	}
 	_, stderr, err = runPlayed(t, &played{counts: fails(90, 10)}, func(l *live) {
 		l.method, l.wait = newMethod(), time.Minute
-		l.method.latency = 300 * time.Millisecond
+		l.method.latency.edge = 300 * time.Millisecond
 		l.config, _ = l.method.config()
 	})
-	if !errors.Is(err, ErrInconclusive) || !strings.Contains(stderr, "no edge of the histogram of latencies is at 300ms; there are 250ms") {
+	if !errors.Is(err, ErrUsage) || err.Error() != "--latency 300ms: the histogram has no such edge; it has 250ms" {
 		t.Errorf("%v, narration %q", err, stderr)
 	}
 }

@@ -1,16 +1,13 @@
 package cli
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
-	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
@@ -21,15 +18,7 @@ type method struct {
 	alpha, promoteAlpha, side share
 	cap, dispersion           string
 	onset                     bool
-	latency                   time.Duration // 0 for none
-}
-
-// latencyPrefix begins the names of metrics that are edges of a histogram.
-const latencyPrefix = metrics.MetricLatency + " le="
-
-// latencyMetric is the metric of requests slower than --latency.
-func (m *method) latencyMetric() string {
-	return latencyPrefix + strconv.FormatFloat(m.latency.Seconds(), 'g', -1, 64)
+	latency                   latency
 }
 
 func newMethod() method {
@@ -58,7 +47,7 @@ func (m *method) addCommonFlags(flags *pflag.FlagSet) {
 	flags.Var(&m.promoteAlpha, "promote-alpha", "probability of passing a canary that is beyond the margin")
 	flags.Var(&m.side, "interval-alpha", "probability that the ratio is ever outside of its interval, on each side")
 	flags.Var(&m.negligible, "negligible", "share of bad requests below which no ratio counts as harm; 0 for none")
-	flags.DurationVar(&m.latency, "latency", 0, "also count requests slower than this, an edge of the histogram of latencies; errors and this have half of --alpha each")
+	flags.Var(&m.latency, "latency", "also count slow requests: slower than an edge of their histogram, as 250ms, or than a quantile of stable's, as p95; errors and this have half of --alpha each")
 	m.addEvidenceFlags(flags)
 }
 
@@ -99,14 +88,9 @@ func (m *method) config() (analysis.Config, error) {
 		}
 		c.Dispersion = v
 	}
-	if m.latency < 0 {
-		return c, usagef("--latency %s cannot be negative", m.latency)
-	}
-	if m.latency > 0 {
+	if m.latency.given() {
 		c.Metrics[0].Weight = 0.5
-		c.Metrics = append(c.Metrics, analysis.Metric{
-			Name: m.latencyMetric(), Weight: 0.5, Does: fmt.Sprintf("takes longer than %s", m.latency),
-		})
+		c.Metrics = append(c.Metrics, m.latency.metric(0.5))
 	}
 	if err := c.Validate(); err != nil {
 		return c, usagef("%w", err)

@@ -33,6 +33,10 @@ func meshCommand(ts *testscript.TestScript, _ bool, args []string) {
 		m.Kill()
 	case "revive":
 		m.Revive()
+	case "latency":
+		times, err := strconv.ParseFloat(args[1], 64)
+		ts.Check(err)
+		m.Histogram(times)
 	default:
 		stable, err := strconv.ParseFloat(args[0], 64)
 		ts.Check(err)

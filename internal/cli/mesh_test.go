@@ -62,12 +62,15 @@ func (f *FakeMesh) Asked() int {
 	return f.asked
 }
 
-// Histogram gives it latencies: the share of requests up to each edge, in ms, by
-// version.
-func (f *FakeMesh) Histogram(within map[string]map[string]float64) {
+// Histogram gives it latencies: 5% of v1's requests take longer than 250 ms, and
+// so many times as many of v2's.
+func (f *FakeMesh) Histogram(times float64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.slow = within
+	f.slow = map[string]map[string]float64{}
+	for version, times := range map[string]float64{"v1": 1, "v2": times} {
+		f.slow[version] = map[string]float64{"50": 0.4, "100": 0.8, "250": 1 - times*0.05, "500": 1 - times*0.01, "+Inf": 1}
+	}
 }
 
 func (f *FakeMesh) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -148,7 +148,11 @@ func (o *replay) run(files []string, configs []analysis.Config, limits []analysi
 		if err != nil {
 			return err
 		}
-		r, err := decide(intervals, configs, limits)
+		settled, err := o.method.latency.settledAll(configs, intervals)
+		if err != nil {
+			return fmt.Errorf("replay %s: %w", file, err)
+		}
+		r, err := decide(intervals, settled, limits)
 		if err != nil {
 			return fmt.Errorf("replay %s: %w", file, err)
 		}

@@ -45,6 +45,8 @@ func TestMain(m *testing.M) {
 //	prometheus headers FILE        write what it was last sent along with a query
 //	mesh BAD BAD                   at $MESH, a Prometheus of one whose v1 and v2 answer,
 //	                               and fail so often
+//	mesh latency TIMES             it has histograms, with so many times as many slow
+//	                               requests of v2 as of v1
 //	mesh kill|revive               it breaks every connection, or no longer does
 func TestScript(t *testing.T) {
 	manifests, err := filepath.Abs("../../k8s")

@@ -17,6 +17,8 @@ type DifferConfig struct {
 	MaxGap time.Duration
 	// WarmUp leaves out what a Pod that appears after the start answers first.
 	WarmUp time.Duration
+	// Before asks for what is marked so too, ahead of the first intervals.
+	Before bool
 }
 
 // DefaultMaxGap is four scrapes of the usual 30 s.
@@ -38,6 +40,8 @@ type Differ struct {
 	start   time.Time // of the open interval
 	before  time.Time // when the last closed interval began
 	latest  time.Time // of all samples
+	first   time.Time // the first begin
+	past    bool      // needs not be told, or has been
 }
 
 // target is what is read at one go.
@@ -54,7 +58,7 @@ func NewDiffer(c DifferConfig, begin time.Time) *Differ {
 	if c.MaxGap <= 0 {
 		c.MaxGap = DefaultMaxGap
 	}
-	return &Differ{config: c, series: map[string]*tally{}, targets: map[string]*target{}, begin: begin, start: begin}
+	return &Differ{config: c, series: map[string]*tally{}, targets: map[string]*target{}, begin: begin, start: begin, first: begin, past: !c.Before}
 }
 
 // Read takes samples in any order and returns the intervals that they complete,
@@ -76,6 +80,15 @@ func (d *Differ) Read(samples []Sample) []Interval {
 		if at.After(d.start) && d.complete(at) {
 			intervals = append(intervals, d.close(at)...)
 		}
+	}
+	if !d.past {
+		before := d.beforeFirst()
+		if d.past = len(before)+len(intervals) > 0; d.past {
+			for _, t := range d.series {
+				t.before = Sample{}
+			}
+		}
+		intervals = append(before, intervals...)
 	}
 	return intervals
 }
@@ -113,6 +126,9 @@ func (d *Differ) take(s *Sample) {
 	if t == nil {
 		t = &tally{}
 		d.series[s.Series] = t
+	}
+	if !d.past && !s.At.After(d.first) {
+		t.before = *s
 	}
 	t.take(s, d.begin, !s.At.After(known.from))
 	if s.At.After(d.latest) {

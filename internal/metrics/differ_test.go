@@ -193,3 +193,60 @@ func TestDifferComparesWhereBothVersionsHaveEdges(t *testing.T) {
 		t.Errorf("intervals (-want +got):\n%s", diff)
 	}
 }
+
+// What stable took before is told once, ahead of the first intervals, for the
+// edges that all its series have.
+func TestDifferTellsWhatWasBefore(t *testing.T) {
+	at := func(pod, version string, seconds float64, total uint64, bad ...Bad) Sample {
+		return Sample{Series: pod, Target: pod, Pod: pod, Version: version, At: clock(seconds), Total: total, Bad: bad}
+	}
+	c := DifferConfig{Metric: MetricLatency, Release: Release{Stable: "v1", Canary: "v2"}, Before: true}
+	before := func(edge float64, total, bad uint64) Interval {
+		return Interval{Metric: EdgeName(edge), End: clock(0), Strata: []stats.Counts{{StableTotal: total, StableBad: bad}}, Before: true}
+	}
+	old := []Sample{
+		at("a", "v1", -15, 60, Bad{.1, 8}, Bad{.25, 4}, Bad{1, 1}), at("a", "v1", -5, 90, Bad{.1, 9}, Bad{.25, 4}, Bad{1, 1}),
+		at("b", "v1", -4, 10, Bad{.25, 3}, Bad{1, 0}), at("c", "v2", -3, 70, Bad{.1, 70}, Bad{.25, 70}, Bad{1, 70}),
+	}
+	later := []Sample{at("a", "v1", 5, 91, Bad{.1, 9}, Bad{.25, 5}, Bad{1, 1}), at("b", "v1", 5, 10, Bad{.25, 3}, Bad{1, 0}),
+		at("c", "v2", 5, 71, Bad{.1, 70}, Bad{.25, 70}, Bad{1, 70})}
+	want := []Interval{before(.25, 100, 7), before(1, 100, 1)}
+
+	d := NewDiffer(c, clock(0))
+	if diff := cmp.Diff(want, d.Read(old)); diff != "" {
+		t.Errorf("before (-want +got):\n%s", diff)
+	}
+	for _, i := range d.Read(later) {
+		if i.Before {
+			t.Errorf("told twice: %+v", i)
+		}
+	}
+	together := NewDiffer(c, clock(0)).Read(append(old, later...))
+	if diff := cmp.Diff(want, together[:2]); diff != "" || len(together) != 4 {
+		t.Errorf("at once, %d intervals (-want +got):\n%s", len(together), diff)
+	}
+
+	// Nothing is known where stable was not read before, and nothing is said unasked.
+	unasked := c
+	unasked.Before = false
+	for name, d := range map[string]*Differ{"unasked": NewDiffer(unasked, clock(0)), "too late": NewDiffer(c, clock(-60))} {
+		for _, i := range append(d.Read(old), d.Read(later)...) {
+			if i.Before {
+				t.Errorf("%s: %+v", name, i)
+			}
+		}
+	}
+}
+
+func TestEdgeNames(t *testing.T) {
+	for _, edge := range []float64{0.005, 0.25, 1, 2.5} {
+		if got, ok := EdgeOf(EdgeName(edge)); !ok || got != edge {
+			t.Errorf("%g: %q is read as %g, %t", edge, EdgeName(edge), got, ok)
+		}
+	}
+	for _, name := range []string{"errors", "latency", "latency p95", "latency le=x", "latency le=-1"} {
+		if edge, ok := EdgeOf(name); ok {
+			t.Errorf("%q is read as the edge %g", name, edge)
+		}
+	}
+}

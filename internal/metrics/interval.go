@@ -3,6 +3,9 @@ package metrics
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/stats"
@@ -21,7 +24,7 @@ var (
 // were read at both ends: time in which one of them was not is in no interval.
 type Interval struct {
 	// Metric names it: "errors", or "latency le=0.25" for an edge of a histogram,
-	// in seconds.
+	// in seconds; see EdgeName.
 	Metric string
 	// Start and End are when the counters were read, by the source's clock.
 	Start, End time.Time
@@ -31,6 +34,25 @@ type Interval struct {
 	// Pods is what each Pod answered, by version, for over-dispersion. It is nil
 	// where the source does not tell Pods apart.
 	Pods map[string][]stats.PodCounts
+	// Before marks what stable alone had answered up to the beginning, which is
+	// then End; Start is zero, since it counted for as long as its processes lived.
+	// It is there to choose edges of a histogram by, and is no evidence.
+	Before bool
+}
+
+const edgePrefix = MetricLatency + " le="
+
+// EdgeName is the metric of answers that took longer than so many seconds.
+func EdgeName(seconds float64) string { return fmt.Sprintf("%s%g", edgePrefix, seconds) }
+
+// EdgeOf is the edge that a metric is named after; ok is false for another one.
+func EdgeOf(metric string) (seconds float64, ok bool) {
+	text, ok := strings.CutPrefix(metric, edgePrefix)
+	if !ok {
+		return 0, false
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
+	return seconds, err == nil && seconds > 0
 }
 
 // Stream yields the intervals that have become known since the last call, oldest

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,8 @@ type tally struct {
 	last  Sample
 	total uint64
 	bad   map[float64]uint64 // by limit
+
+	before Sample // the last one up to the beginning, where it is asked for
 }
 
 // take adds what the sample has more than the one before.
@@ -80,7 +81,34 @@ func (d *Differ) name(limit float64) string {
 	if limit == 0 {
 		return d.config.Metric
 	}
-	return fmt.Sprintf("%s le=%g", d.config.Metric, limit)
+	return EdgeName(limit)
+}
+
+// beforeFirst is what stable counted before the beginning, for each limit that
+// all its series have. It has no strata: edges are chosen for all routes together.
+func (d *Differ) beforeFirst() []Interval {
+	var stable []*Sample
+	for _, t := range d.series {
+		if s := &t.before; s.Total > 0 && s.Version != d.config.Release.Canary {
+			stable = append(stable, s)
+		}
+	}
+	if len(stable) == 0 {
+		return nil
+	}
+	var intervals []Interval
+	for _, b := range stable[0].Bad {
+		c, everywhere := stats.Counts{}, true
+		for _, s := range stable {
+			above, known := s.at(b.Limit)
+			everywhere = everywhere && known
+			c.StableTotal, c.StableBad = c.StableTotal+s.Total, c.StableBad+above
+		}
+		if everywhere && c.Validate() == nil {
+			intervals = append(intervals, Interval{Metric: d.name(b.Limit), End: d.first, Strata: []stats.Counts{c}, Before: true})
+		}
+	}
+	return intervals
 }
 
 // strata sums by stratum. One whose counts cannot be, such as more errors than

@@ -135,6 +135,7 @@ func (s *Scraper) begin(at time.Time) error {
 	for _, metric := range []string{metrics.MetricErrors, metrics.MetricLatency} {
 		m, err := metrics.NewMeter(s.config.Profile, metrics.DifferConfig{
 			Metric: metric, Release: s.config.Release, MaxGap: s.config.MaxGap, WarmUp: s.config.WarmUp,
+			Before: metric == metrics.MetricLatency,
 		}, at)
 		if err != nil {
 			return err

@@ -138,8 +138,13 @@ func TestScraperComparesTheVersions(t *testing.T) {
 	c := newCluster(t)
 	s := c.scraper(t)
 	c.put(text, map[string]string{"v1/a": exposed(100, 1, 99, 101), "v2/b": exposed(10, 0, 10, 10)})
-	if got, err := s.Next(t.Context()); err != nil || len(got) > 0 {
-		t.Fatalf("the first reading: %v, %v", got, err)
+	before, err := s.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := []metrics.Interval{{Metric: "latency le=0.25", End: time.Unix(1_700_000_001, 0), Strata: []stats.Counts{{StableTotal: 101, StableBad: 2}}, Before: true}}
+	if diff := cmp.Diff(known, before); diff != "" {
+		t.Errorf("the first reading (-want +got):\n%s", diff)
 	}
 	c.put(text, map[string]string{"v1/a": exposed(190, 2, 180, 192), "v2/b": exposed(15, 5, 14, 20)})
 	got, err := s.Next(t.Context())

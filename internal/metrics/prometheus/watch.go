@@ -181,6 +181,7 @@ func (w *Watcher) begin(server, own time.Time) error {
 		for _, q := range w.list {
 			m, err := metrics.NewMeter(w.config.Profile, metrics.DifferConfig{
 				Metric: q.metric, Release: s.release, MaxGap: w.config.MaxGap, WarmUp: w.config.WarmUp,
+				Before: q.metric == metrics.MetricLatency,
 			}, begin.Add(-w.config.Since))
 			if err != nil {
 				return err
