@@ -185,10 +185,11 @@ func (a *Analysis) look() error {
 	return nil
 }
 
-// outcome is the whole decision. Harm comes first, and once it is shown the
-// canary has failed for good; it passes while every metric and its Pods say so
-// now, so one that begins to fail late loses its pass.
-func (a *Analysis) outcome() Outcome {
+// Outcome is the whole decision. It costs next to nothing, unlike the Verdict,
+// for those who ask every second and want no words. Harm comes first, and once it
+// is shown the canary has failed for good; it passes while every metric and its
+// Pods say so now, so one that begins to fail late loses its pass.
+func (a *Analysis) Outcome() Outcome {
 	pods := a.pods.outcome()
 	if a.causes != nil || pods == Fail {
 		return Fail

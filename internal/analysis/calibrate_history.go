@@ -175,7 +175,7 @@ func (w window) play(c Config, canary group) (alarm bool, err error) {
 		if err := a.Add(i); err != nil {
 			return false, fmt.Errorf("play a release with %s as its canary: %w", canary.name(), err)
 		}
-		if a.outcome() == Fail {
+		if a.Outcome() == Fail {
 			return true, nil
 		}
 	}

@@ -35,7 +35,7 @@ func Replay(c Config, v Versions, intervals []metrics.Interval) (Decision, error
 			return Decision{}, fmt.Errorf("interval %d: %w", n+1, err)
 		}
 		d.Intervals++
-		if d.Verdict = a.outcome(); d.Verdict != Inconclusive {
+		if d.Verdict = a.Outcome(); d.Verdict != Inconclusive {
 			break
 		}
 	}

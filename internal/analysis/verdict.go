@@ -110,7 +110,7 @@ func (n Number) MarshalJSON() ([]byte, error) {
 // Verdict says what is known now. It takes time in proportion to the intervals.
 func (a *Analysis) Verdict() (Verdict, error) {
 	v := Verdict{
-		Verdict:  a.outcome(),
+		Verdict:  a.Outcome(),
 		Reason:   a.reason,
 		Versions: a.versions,
 		Seconds:  a.end.Sub(a.start).Seconds(),

@@ -33,6 +33,28 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 }
 
+// BenchmarkMetric is what one interval of one metric costs by default: evidence
+// against the canary, and for it.
+func BenchmarkMetric(b *testing.B) {
+	s := rows([4]uint64{900, 3, 100, 1})[0]
+	onset, err := NewOnset(Default())
+	if err != nil {
+		b.Fatal(err)
+	}
+	safety, err := NewNonInferiority(Default())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, p := range []interface{ Update(Scrape) error }{onset, safety} {
+			if err := p.Update(s); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
 func BenchmarkRatioBounds(b *testing.B) {
 	l := new(Ledger)
 	for i, s := range rows(make([][4]uint64, 240)...) { // an hour of scrapes 15 s apart
