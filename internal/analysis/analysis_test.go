@@ -79,16 +79,16 @@ func TestSentences(t *testing.T) {
 				"evidence 0.52:1 (20:1 needed) that v2 fails less than 1.5 times as often as v1; " +
 				"at this traffic about 19 minutes more to know."},
 		"no error at all": {analysis.Default(), repeat(4, counts(900, 0, 100, 0)), analysis.Inconclusive,
-			"Not known yet: 0 of 400 requests against 0 of 3,600. " +
-				"Evidence 1:1 (100:1 needed) that v2 fails more than 1.1 times as often as v1; " +
-				"evidence 1:1 (20:1 needed) that v2 fails less than 1.5 times as often as v1; " +
-				"at this traffic there is no telling how long it takes to know."},
+			"Not known yet: not one bad request, in 400 of v2 and 3,600 of v1. " +
+				"There is nothing to compare; to pass, it takes a level of bad requests that is negligible."},
 		"no error at all, and few would not matter": {loose, repeat(10, counts(900, 0, 100, 0)), analysis.Pass,
 			"Evidence 2,000:1 (20:1 needed) that v2 fails less than 1.5 times as often as v1, or for less than 1% of its requests: " +
 				"0 of 1,000 requests against 0 of 9,000."},
 		"nothing": {analysis.Default(), nil, analysis.Inconclusive, "No request of either version was counted yet."},
 		"no canary": {analysis.Default(), repeat(2, counts(900, 1, 0, 0)), analysis.Inconclusive,
-			"No request of v2 was counted yet: 0 of 0 requests against 2 of 1,800."},
+			"No request of v2 was counted yet, and 1,800 of v1."},
+		"no stable": {analysis.Default(), repeat(2, counts(0, 0, 900, 1)), analysis.Inconclusive,
+			"No request of v1 was counted yet, and 1,800 of v2."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := add(t, start(t, test.config), test.intervals...)

@@ -12,16 +12,14 @@ import (
 // sentence is the whole verdict in words: what decided, or what is missing.
 func (v *Verdict) sentence() string {
 	var parts []string
-	open := false
 	for _, m := range v.Metrics {
-		open = open || m.Verdict == Inconclusive
 		if m.Verdict == v.Verdict || len(v.Metrics) == 1 || v.Reason != "" || v.ofPods() {
 			parts = append(parts, m.Summary)
 		}
 	}
 	text := strings.Join(parts, ". ")
 	held := v.Pods != nil && v.Pods.Reason != ""
-	if v.Verdict == Inconclusive && open && !strings.HasPrefix(text, "No request") && !strings.HasPrefix(text, "Nothing") && (v.Outlook != nil || !held) {
+	if v.Outlook != nil || v.Verdict == Inconclusive && !held && v.compares() {
 		text += "; " + v.Outlook.String()
 	}
 	if held {
@@ -50,6 +48,13 @@ func (p *PodsVerdict) words(verdict Outcome) string {
 	return "Pods: " + p.Reason
 }
 
+// compares reports whether more of the same traffic may decide every open metric.
+func (v *Verdict) compares() bool {
+	return !slices.ContainsFunc(v.Metrics, func(m MetricVerdict) bool {
+		return m.Verdict == Inconclusive && (m.Canary.Requests == 0 || m.Stable.Requests == 0 || m.spotless())
+	})
+}
+
 // String is when to expect a decision.
 func (o *Outlook) String() string {
 	if o == nil {
@@ -70,18 +75,27 @@ func (e *evidence) sentence(m MetricVerdict, v Versions) string {
 	case m.Stable.Requests == 0 && m.Canary.Requests == 0:
 		return "No request of either version was counted yet" + of
 	case m.Canary.Requests == 0 || m.Stable.Requests == 0:
-		silent := v.Canary
+		silent, other := v.Canary, v.Stable
 		if m.Stable.Requests == 0 {
-			silent = v.Stable
+			silent, other = other, silent
 		}
-		return fmt.Sprintf("No request of %s was counted yet%s: %s", silent, of, m.counts())
+		return fmt.Sprintf("No request of %s was counted yet%s, and %s of %s", silent, of,
+			Thousands(m.Canary.Requests+m.Stable.Requests), other)
 	case m.Verdict == Fail:
 		return e.harm(m, v) + ": " + m.counts() + m.Ratio.words()
 	case m.Verdict == Pass:
 		return e.safety(m, v) + ": " + m.counts() + m.Ratio.words()
 	}
+	if m.spotless() {
+		return fmt.Sprintf("Not known yet: not one bad request%s, in %s of %s and %s of %s. There is nothing to compare; "+
+			"to pass, it takes a level of bad requests that is negligible", of, Thousands(m.Canary.Requests), v.Canary, Thousands(m.Stable.Requests), v.Stable)
+	}
 	return fmt.Sprintf("Not known yet: %s%s. %s; %s", m.counts(), m.Ratio.words(), e.harm(m, v), lowerFirst(e.safety(m, v)))
 }
+
+// spotless reports whether there is no bad request to compare, and no level below
+// which none is needed.
+func (m MetricVerdict) spotless() bool { return m.Stable.Bad+m.Canary.Bad == 0 && m.Negligible == nil }
 
 // harm is the evidence for rolling back. What has crossed the threshold is told
 // at its greatest, since it stays crossed.

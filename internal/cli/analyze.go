@@ -265,10 +265,19 @@ func verdictError(v analysis.Verdict) error {
 		return hint.Wrap(fmt.Errorf("%w: the Pods stand in the way of a pass", ErrInconclusive), "canaryctl status shows the Pods; ask again when they are well")
 	}
 	next := "go on at this weight or a higher one and ask again; asking again costs nothing"
-	if spotless(v) {
+	switch {
+	case unheard(v):
+		next = "only requests to both versions can be compared: give the canary some with canaryctl set-traffic, or see where they are counted"
+	case spotless(v):
 		next = "a service that hardly ever fails can only pass by a level: say with --negligible which share of bad requests would not matter"
 	}
 	return hint.Wrap(fmt.Errorf("%w: the evidence suffices neither for a pass nor for a fail", ErrInconclusive), "%s", next)
+}
+
+// unheard reports whether no request of one version was counted.
+func unheard(v analysis.Verdict) bool {
+	errors := v.Metrics[0]
+	return v.Reason == "" && (errors.Canary.Requests == 0 || errors.Stable.Requests == 0)
 }
 
 // spotless reports whether there is no bad request to compare, and no level below

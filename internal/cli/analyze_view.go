@@ -51,7 +51,7 @@ func verdictTable(v analysis.Verdict, wide bool) string {
 	for _, m := range v.Metrics {
 		row := []string{
 			m.Name, string(m.Verdict), armText(m.Stable), armText(m.Canary), figure(m.Ratio.Estimate),
-			figure(m.Ratio.Lower) + " .. " + figure(m.Ratio.Upper), oddsText(m.Rollback), oddsText(promotion(m)),
+			boundsText(m.Ratio), oddsText(m.Rollback), oddsText(promotion(m)),
 		}
 		if wide {
 			row = append(row, strconv.Itoa(m.Intervals), figure(analysis.Number(m.Dispersion)), figure(m.Rollback.PValue))
@@ -102,6 +102,14 @@ func agreement(t *analysis.TrafficVerdict) string {
 		return "it differs by more than a fifth"
 	}
 	return "no sign that it differs by more than a fifth"
+}
+
+// boundsText is a dash while nothing is excluded.
+func boundsText(r analysis.Ratio) string {
+	if r.Lower == 0 && math.IsInf(float64(r.Upper), 0) {
+		return "-"
+	}
+	return figure(r.Lower) + " .. " + figure(r.Upper)
 }
 
 func podsText(a analysis.PodArm) string {

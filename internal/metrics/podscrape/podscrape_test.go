@@ -166,6 +166,35 @@ func TestScraperComparesTheVersions(t *testing.T) {
 	}
 }
 
+// A cold start is no regression: what a Pod that is new answers first is left out.
+func TestScraperLeavesTheWarmUpOut(t *testing.T) {
+	c := newCluster(t)
+	s := c.scraper(t)
+	s.config.WarmUp = 2 * time.Second
+	stable := func(n int) string { return exposed(100*n, 0, 100*n, 100*n) }
+	var bad, all uint64
+	for n, canary := range []string{"", exposed(10, 8, 0, 18), exposed(20, 9, 0, 29), exposed(30, 9, 0, 39), exposed(40, 9, 0, 49), exposed(50, 10, 0, 60)} {
+		pods := map[string]string{"v1/a": stable(n + 1)}
+		if canary != "" {
+			pods["v2/b"] = canary
+		}
+		c.put(text, pods)
+		got, err := s.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range got {
+			if i.Metric == metrics.MetricErrors {
+				all, bad = all+i.Strata[0].CanaryTotal, bad+i.Strata[0].CanaryBad
+			}
+		}
+	}
+	// It appeared at the second reading, and two seconds later it was warm.
+	if all != 21 || bad != 1 {
+		t.Errorf("%d requests of the canary, %d of them bad; want 21 and 1", all, bad)
+	}
+}
+
 func TestScraperWaitsForAPodThatDoesNotAnswer(t *testing.T) {
 	c := newCluster(t)
 	s := c.scraper(t)
