@@ -122,6 +122,9 @@ func Calibrate(ctx context.Context, c Config, k Calibration, intervals []metrics
 	if err := errors.Join(c.Validate(), k.Validate()); err != nil {
 		return Calibrated{}, err
 	}
+	if c.Open() {
+		return Calibrated{}, errors.New("calibrate: the edges of a quantile are still to be chosen")
+	}
 	h, err := historyOf(c, k.Version, intervals)
 	if err != nil {
 		return Calibrated{}, err
@@ -208,7 +211,7 @@ func (r *Calibrated) spread(c Config, k Calibration, h history) error {
 	stable := max(1, r.Pods)
 	r.Tolerance = Suggested{c.Tolerance, c.Tolerance, k.Canary, stable}
 	for _, m := range c.Metrics {
-		pods := h.scrapes(m.Name)
+		pods := h.scrapes(m)
 		p, err := podMetric(m.Name, pods)
 		if err != nil {
 			return err

@@ -22,15 +22,14 @@ func historyOf(c Config, version string, intervals []metrics.Interval) (history,
 	h := history{version: version}
 	pods := map[string]bool{}
 	for _, i := range intervals {
-		known := slices.ContainsFunc(c.Metrics, func(m Metric) bool { return m.Name == i.Metric })
-		if !known || len(i.Pods[version]) == 0 {
+		if !c.Counts(i.Metric) || i.Before || len(i.Pods[version]) == 0 {
 			continue
 		}
 		h.all = append(h.all, i)
 		for _, p := range i.Pods[version] {
 			pods[p.Pod] = true
 		}
-		if i.Metric == c.Metrics[0].Name {
+		if i.Metric == c.Metrics[0].counter() {
 			h.intervals = append(h.intervals, i)
 		}
 	}
@@ -46,11 +45,20 @@ func historyOf(c Config, version string, intervals []metrics.Interval) (history,
 	return h, nil
 }
 
+// counter is the name of the intervals that the metric is judged by; of several
+// edges, those of the one that is nearest to the quantile.
+func (m Metric) counter() string {
+	if m.Quantile > 0 {
+		return metrics.EdgeName(m.main().Seconds)
+	}
+	return m.Name
+}
+
 // scrapes are the counts of the Pods by one metric.
-func (h history) scrapes(metric string) [][]stats.PodCounts {
+func (h history) scrapes(m Metric) [][]stats.PodCounts {
 	var all [][]stats.PodCounts
 	for _, i := range h.all {
-		if i.Metric == metric {
+		if i.Metric == m.counter() {
 			all = append(all, i.Pods[h.version])
 		}
 	}

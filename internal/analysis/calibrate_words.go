@@ -12,20 +12,31 @@ func (r *Calibrated) sentence() string {
 	if tried == nil {
 		return "Too little history: no release could be played. " + r.toleranceWords() + "."
 	}
-	text := fmt.Sprintf("%s of %s releases that were played with %s as the canary were rolled back, all of them falsely",
+	text := fmt.Sprintf("%s of %s releases that were played with %s as the canary were rolled back",
 		Thousands(uint64(tried.FalseAlarms)), Thousands(uint64(tried.Releases)), podsWord(tried.CanaryPods))
-	limits := fmt.Sprintf("the rate is between %s and %s", percent(tried.Lower), percent(tried.Upper))
-	windows := fmt.Sprintf("%s of %s", plural(r.Windows, "window"), Span(time.Duration(r.WindowSeconds*float64(time.Second))))
+	if tried.FalseAlarms > 0 {
+		text += ", all of them falsely"
+	}
+	text += fmt.Sprintf("; the rate is between %s and %s", limitWord(tried.Lower), limitWord(tried.Upper))
 	switch r.Conclusion {
 	case BelowAlpha:
-		text += fmt.Sprintf(": %s, below the %s that alpha allows", limits, alpha)
+		text += fmt.Sprintf(", below the %s that alpha allows", alpha)
 	case AboveAlpha:
-		text += fmt.Sprintf(": %s, above the %s that alpha allows", limits, alpha)
+		text += fmt.Sprintf(", above the %s that alpha allows", alpha)
 	default:
-		text += fmt.Sprintf(". Too little history to hold against alpha, %s: %s; %s, and it takes %s without an alarm",
-			alpha, limits, windows, Thousands(uint64(r.WindowsNeeded)))
+		text += fmt.Sprintf(". That is too little history to hold against the %s that alpha allows: %s of %s, and it takes %s without an alarm",
+			alpha, plural(r.Windows, "window"), Span(time.Duration(r.WindowSeconds*float64(time.Second))), Thousands(uint64(r.WindowsNeeded)))
 	}
 	return text + ". " + r.toleranceWords() + "."
+}
+
+// limitWord is a limit, without the digits of one that is next to none.
+func limitWord(n Number) string {
+	const none = 5e-5
+	if n < none {
+		return "0%"
+	}
+	return percent(n)
 }
 
 // tried are the releases that the conclusion is about.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
 )
@@ -22,6 +23,10 @@ type plan struct {
 	steps    []string
 	weight   string
 	output   string
+
+	// Where what is not said is read from.
+	stored stored
+	source string
 }
 
 // plannedRelease is what plan prints as data.
@@ -40,18 +45,26 @@ type plannedRelease struct {
 func NewCmdPlan(f *Factory) *cobra.Command {
 	o := &plan{Factory: f, method: newMethod(), power: 0.8}
 	cmd := &cobra.Command{
-		Use:   "plan --rate REQUESTS --error-share SHARE",
+		Use:   "plan",
 		Short: "Say how long each step must last to catch a regression, and what it can catch",
 		Long: `plan says, before a release, how long each step must last to catch a canary that
 fails --effect times as often as the stable version, and how many errors users see
 until then because of the canary; and the smallest regression that a step of
---step-time can catch. It needs no cluster: say how many requests come and which
-share of them fails today.
+--step-time can catch.
+
+How many requests come, which share of stable's fails, how often they are counted
+and how much errors vary between Pods is read from a Prometheus, the last --since, or
+where there is none from two readings of the Pods. What is said with --rate,
+--error-share, --interval and --dispersion is not read; with the first two, no
+cluster is asked at all.
 
 Each step is planned by itself. Evidence carries over from one to the next, so
 later steps need less than is shown. A step that can catch nothing is only
 waiting; plan warns of it.`,
-		Example: `  # 50 requests a second, of which 1% fail
+		Example: `  # At the traffic of the last hour
+  canaryctl plan
+
+  # 50 requests a second, of which 1% fail
   canaryctl plan --rate 50 --error-share 1%
 
   # Steps of five minutes, to catch errors that grow by half
@@ -61,8 +74,17 @@ waiting; plan warns of it.`,
   canaryctl plan --rate 50 --error-share 1% --steps 10 --power 95% -o json`,
 		Annotations: exits(),
 		Args:        noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			config, err := o.complete()
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			flags := cmd.Flags()
+			if err := o.complete(flags); err != nil {
+				return err
+			}
+			if !flags.Changed("rate") || !flags.Changed("error-share") {
+				if err := o.read(cmd.Context(), flags); err != nil {
+					return err
+				}
+			}
+			config, err := o.config()
 			if err != nil {
 				return err
 			}
@@ -70,49 +92,48 @@ waiting; plan warns of it.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.Float64Var(&o.planned.Rate, "rate", 0, "requests per second of both versions together")
-	flags.Var(&o.badShare, "error-share", "share of stable's requests that fail, as 0.01 or 1%")
+	flags.Float64Var(&o.planned.Rate, "rate", 0, "requests per second of both versions together (default: read)")
+	flags.Var(&o.badShare, "error-share", "share of stable's requests that fail, as 0.01 or 1% (default: read)")
 	flags.StringSliceVar(&o.steps, "steps", []string{"10", "30", "50"}, "weights of the canary, in percent")
 	flags.StringVar(&o.weight, "weight", "", "one step only, at this weight in percent")
 	flags.Float64Var(&o.planned.Effect, "effect", 2, "regression to catch: how many times as often the canary fails")
 	flags.Var(&o.power, "power", "probability of catching it")
 	flags.DurationVar(&o.planned.StepTime, "step-time", 10*time.Minute, "time that each step is to last")
-	flags.DurationVar(&o.planned.Interval, "interval", rowInterval, "time between two looks at the counts, such as Prometheus' scrape interval")
+	flags.DurationVar(&o.planned.Interval, "interval", rowInterval, "time between two looks at the counts, such as Prometheus' scrape interval (default: read)")
 	flags.StringVarP(&o.output, "output", "o", "", "output format: json or yaml (default: a table)")
 	flags.Var(&o.method.tolerance, "tolerance", "excess of errors that is let through, as 0.1 or 10%")
 	flags.Var(&o.method.alpha, "alpha", "probability of ever failing a canary that is within the tolerance")
 	flags.BoolVar(&o.method.onset, "onset", o.method.onset, "also look for regressions that begin late")
 	flags.StringVar(&o.method.cap, "evidence-cap", o.method.cap, "factor that one interval can add to the evidence at most, or off")
-	flags.StringVar(&o.method.dispersion, "dispersion", "1", "how much more errors vary than independent ones would")
+	flags.StringVar(&o.method.dispersion, "dispersion", "1", "how much more errors vary than independent ones would (default: read, where Pods are told apart)")
+	o.stored.addFlags(flags, time.Hour)
+	flags.StringVar(&o.source, "metrics-source", sourceAuto, "where to read: auto, prometheus or pods")
 	return cmd
 }
 
-// complete checks the command line.
-func (o *plan) complete() (analysis.Config, error) {
-	var none analysis.Config
+// complete checks what can be checked with nothing read.
+func (o *plan) complete(flags *pflag.FlagSet) error {
 	switch o.output {
 	case "", "json", "yaml":
 	default:
-		return none, usagef("-o %s: plan prints json, yaml or a table", o.output)
+		return usagef("-o %s: plan prints json, yaml or a table", o.output)
 	}
 	if err := checkInterval(o.planned.Interval); err != nil {
-		return none, err
+		return err
 	}
 	o.planned.BadShare, o.planned.Power = float64(o.badShare), float64(o.power)
 	p := o.planned
 	switch {
-	case !(p.Rate > 0):
-		return none, usagef("--rate %v: say how many requests come per second", p.Rate)
-	case !(p.BadShare > 0 && p.BadShare < 1):
-		return none, usagef("--error-share %v: say which share of stable's requests fails, above 0 and below 1", p.BadShare)
+	case flags.Changed("rate") && !(p.Rate > 0):
+		return usagef("--rate %v: say how many requests come per second", p.Rate)
+	case flags.Changed("error-share") && !(p.BadShare > 0 && p.BadShare < 1):
+		return usagef("--error-share %v: say which share of stable's requests fails, above 0 and below 1", p.BadShare)
 	case !(p.Effect > 1):
-		return none, usagef("--effect %v: a regression is a ratio above 1", p.Effect)
-	case !(p.Effect*p.BadShare <= 1):
-		return none, usagef("--effect %v: so many times %v is more than every request", p.Effect, p.BadShare)
+		return usagef("--effect %v: a regression is a ratio above 1", p.Effect)
 	case !(p.Power > 0 && p.Power < 1):
-		return none, usagef("--power %v: want a probability between 0 and 1", p.Power)
+		return usagef("--power %v: want a probability between 0 and 1", p.Power)
 	case p.StepTime < time.Second:
-		return none, usagef("--step-time %s: say one second or more", p.StepTime)
+		return usagef("--step-time %s: say one second or more", p.StepTime)
 	}
 	if o.weight != "" {
 		o.steps = []string{o.weight}
@@ -120,9 +141,20 @@ func (o *plan) complete() (analysis.Config, error) {
 	for _, step := range o.steps {
 		w, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(step), "%"), 64)
 		if err != nil || !(w > 0 && w < 100) {
-			return none, usagef("weight %q: want a percentage above 0 and below 100, since all evidence is a comparison", step)
+			return usagef("weight %q: want a percentage above 0 and below 100, since all evidence is a comparison", step)
 		}
 		o.planned.Weights = append(o.planned.Weights, w/100)
+	}
+	if _, err := o.method.config(); err != nil {
+		return err
+	}
+	return o.checkSource(flags)
+}
+
+// config is the method, once the traffic is known.
+func (o *plan) config() (analysis.Config, error) {
+	if p := o.planned; !(p.Effect*p.BadShare <= 1) {
+		return analysis.Config{}, usagef("--effect %v: so many times %v is more than every request", p.Effect, p.BadShare)
 	}
 	return o.method.config()
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
 	"github.com/canaryctl/canaryctl/internal/metrics"
@@ -25,11 +26,16 @@ type replay struct {
 	times      []int
 	interval   time.Duration
 	output     string
+	stored     stored
 }
 
-// replayed is what all rules made of one file.
+// replayed is what all rules made of one file, or of a time of a Prometheus.
 type replayed struct {
-	File      string              `json:"file"`
+	File      string              `json:"file,omitempty"`
+	Release   string              `json:"release,omitempty"`
+	Source    string              `json:"source,omitempty"`
+	From      *time.Time          `json:"from,omitempty"` // first interval of the canary
+	To        *time.Time          `json:"to,omitempty"`
 	Intervals int                 `json:"intervals"`
 	Decisions []analysis.Decision `json:"decisions"`
 }
@@ -38,15 +44,18 @@ type replayed struct {
 func NewCmdReplay(f *Factory) *cobra.Command {
 	o := &replay{Factory: f, method: newMethod()}
 	cmd := &cobra.Command{
-		Use:   "replay FILE...",
-		Short: "Decide again about recorded counts: what, when, and by other rules",
+		Use:   "replay [FILE...]",
+		Short: "Decide again about counts of the past: what, when, and by other rules",
 		Long: `replay goes through recorded counts as if they came one by one, and says what
 would have been decided and when. Tolerances, margins and alphas given in lists
 are tried side by side; so are fixed limits, in the way of other tools: the canary
 fails once its share of bad requests was above --limit in so many intervals. Such
 a rule never passes, it has only not failed yet.
 
-Files are those that analyze --counts reads. "-" reads standard input.
+Files are those that analyze --counts reads. "-" reads standard input. With --since,
+or --from and --to, the counts are those that a Prometheus has stored of the two
+versions; the versions of a release that is over are named. What happened before
+the canary's first request is left out.
 
 Use it on releases that are over, to choose a method for those to come. A method
 that is chosen by what one release shows says nothing about that release.`,
@@ -57,18 +66,26 @@ that is chosen by what one release shows says nothing about that release.`,
   canaryctl replay counts.csv --tolerance 0,10%,50% --alpha 0.01,0.001
 
   # Against a limit of 1%, crossed once, or five times
-  canaryctl replay *.csv --limit 1% --times 1,5`,
+  canaryctl replay *.csv --limit 1% --times 1,5
+
+  # The release of this morning, from Prometheus
+  canaryctl replay --from 2026-01-01T10:00:00Z --to 2026-01-01T11:00:00Z --stable v1 --canary v2
+
+  # The one that goes on, by a stricter method
+  canaryctl replay --since 2h --alpha 0.01,0.001
+`,
 		Annotations: exits(),
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("replay takes files of counts, and was given none")
+		Args:        cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.checkSource(cmd.Flags(), args); err != nil {
+				return err
 			}
-			return nil
-		},
-		RunE: func(_ *cobra.Command, args []string) error {
 			configs, limits, err := o.complete()
 			if err != nil {
 				return err
+			}
+			if len(args) == 0 {
+				return o.runStored(cmd.Context(), configs, limits)
 			}
 			return o.run(args, configs, limits)
 		},
@@ -81,8 +98,25 @@ that is chosen by what one release shows says nothing about that release.`,
 	flags.StringVar(&o.limit, "limit", "1%", "fixed limit to compare with: share of the canary's requests that may be bad; off for none")
 	flags.IntSliceVar(&o.times, "times", []int{1, 4, 5, 10}, "intervals above the limit that it takes")
 	flags.DurationVar(&o.interval, "interval", rowInterval, "time that one row of CSV covers")
+	o.stored.addFlags(flags, 0)
 	flags.StringVarP(&o.output, "output", "o", "", "output format: json or yaml (default: a table)")
 	return cmd
+}
+
+// checkSource is a usage error for flags that do not go with where the counts are.
+func (o *replay) checkSource(flags *pflag.FlagSet, files []string) error {
+	given := o.stored.given(flags)
+	switch {
+	case len(files) > 0 && given != "":
+		return usagef("--%s goes with a Prometheus, and %s is a file; replay one or the other", given, files[0])
+	case len(files) > 0:
+		return nil
+	case !flags.Changed("since") && !flags.Changed("from"):
+		return usagef("replay takes files of counts, or the time of a Prometheus with --since or --from, and was given neither")
+	case flags.Changed("interval"):
+		return usagef("--interval goes with files; a Prometheus knows when it scraped")
+	}
+	return o.stored.complete(flags, o.Clock.Now())
 }
 
 // complete makes the rules to try.
@@ -152,7 +186,7 @@ func (o *replay) run(files []string, configs []analysis.Config, limits []analysi
 		if err != nil {
 			return fmt.Errorf("replay %s: %w", file, err)
 		}
-		r, err := decide(intervals, settled, limits)
+		r, err := decide(intervals, unnamed(), settled, limits)
 		if err != nil {
 			return fmt.Errorf("replay %s: %w", file, err)
 		}
@@ -165,11 +199,11 @@ func (o *replay) run(files []string, configs []analysis.Config, limits []analysi
 	return printReplays(o.Out, all)
 }
 
-func decide(intervals []metrics.Interval, configs []analysis.Config, limits []analysis.Threshold) (replayed, error) {
+func decide(intervals []metrics.Interval, v analysis.Versions, configs []analysis.Config, limits []analysis.Threshold) (replayed, error) {
 	intervals = relevant(configs[0], intervals) // all have the same metrics
 	r := replayed{Intervals: len(intervals)}
 	for _, c := range configs {
-		d, err := analysis.Replay(c, unnamed(), intervals)
+		d, err := analysis.Replay(c, v, intervals)
 		if err != nil {
 			return r, err
 		}
@@ -187,7 +221,7 @@ func printReplays(out io.Writer, all []replayed) error {
 		if i > 0 {
 			fmt.Fprintln(out)
 		}
-		fmt.Fprintf(out, "%s: %d intervals\n", r.File, r.Intervals)
+		fmt.Fprintf(out, "%s: %d intervals\n", r.File+r.Release, r.Intervals)
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, strings.Join([]string{"RULE", "VERDICT", "AFTER", "TIME", "CANARY"}, "\t"))
 		for _, d := range r.Decisions {

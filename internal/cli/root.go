@@ -76,6 +76,7 @@ version that might (canary), a little at a time, and back at once.`,
 		NewCmdAnalyze(f),
 		NewCmdPlan(f),
 		NewCmdReplay(f),
+		NewCmdCalibrate(f),
 		NewCmdVersion(f),
 		NewCmdCompletion(f),
 	)

@@ -43,6 +43,9 @@ func TestMain(m *testing.M) {
 //	prometheus load FILE           what the Prometheus at $PROMETHEUS has: a series and
 //	                               its values, 5 s apart until now, on each line
 //	prometheus headers FILE        write what it was last sent along with a query
+//	history load FILE              what the Prometheus at $HISTORY has stored: a series, how
+//	                               much it grows per second, and from when, on each line
+//	history asked FILE             write what it was asked since the last time
 //	mesh BAD BAD                   at $MESH, a Prometheus of one whose v1 and v2 answer,
 //	                               and fail so often
 //	mesh latency TIMES             it has histograms, with so many times as many slow
@@ -70,11 +73,13 @@ func TestScript(t *testing.T) {
 			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "kubeconfig"))
 			env.Setenv("K8S", manifests)
 			startPrometheus(env)
+			startHistory(env)
 			prepareMesh(env)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"cluster":    clusterCommand,
+			"history":    historyCommand,
 			"mesh":       meshCommand,
 			"prometheus": prometheusCommand,
 			"waiting": func(ts *testscript.TestScript, _ bool, args []string) {

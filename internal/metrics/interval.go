@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,21 @@ func EdgeOf(metric string) (seconds float64, ok bool) {
 	}
 	seconds, err := strconv.ParseFloat(text, 64)
 	return seconds, err == nil && seconds > 0
+}
+
+// TypicalLength is the median time that intervals of one metric last; zero of none.
+func TypicalLength(intervals []Interval) time.Duration {
+	var lengths []time.Duration
+	for _, i := range intervals {
+		if i.Metric == intervals[0].Metric {
+			lengths = append(lengths, i.End.Sub(i.Start))
+		}
+	}
+	if len(lengths) == 0 {
+		return 0
+	}
+	slices.Sort(lengths)
+	return lengths[len(lengths)/2]
 }
 
 // Stream yields the intervals that have become known since the last call, oldest

@@ -101,6 +101,7 @@ func (s *Server) stored(c HistoryConfig) (*stored, error) {
 	for _, q := range h.list {
 		m, err := metrics.NewMeter(c.Profile, metrics.DifferConfig{
 			Metric: q.metric, Release: c.Release, MaxGap: c.MaxGap, WarmUp: c.WarmUp,
+			Before: q.metric == metrics.MetricLatency,
 		}, c.From)
 		if err != nil {
 			return nil, err

@@ -207,7 +207,7 @@ func TestHistoryReadsLatencyWhereAsked(t *testing.T) {
 	a := &archive{series: []archived{bucket("0.1", 8), bucket("+Inf", 10)}}
 	c := HistoryConfig{Release: release("cart"), From: minutesIn(60), To: minutesIn(61), Latency: true}
 	got := readStored(t, a.server(t), c)
-	if len(got) != 4 || got[0].Metric != "latency le=0.1" || got[0].Strata[0].StableBad != 30 {
+	if len(got) != 5 || !got[0].Before || got[1].Metric != "latency le=0.1" || got[1].Strata[0].StableBad != 30 {
 		t.Errorf("%+v", got)
 	}
 	c.Latency = false
