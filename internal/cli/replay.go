@@ -72,8 +72,7 @@ that is chosen by what one release shows says nothing about that release.`,
   canaryctl replay --from 2026-01-01T10:00:00Z --to 2026-01-01T11:00:00Z --stable v1 --canary v2
 
   # The one that goes on, by a stricter method
-  canaryctl replay --since 2h --alpha 0.01,0.001
-`,
+  canaryctl replay --since 2h --alpha 0.01,0.001`,
 		Annotations: exits(),
 		Args:        cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
