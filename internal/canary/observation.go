@@ -18,17 +18,29 @@ type Observation struct {
 	// Harm estimates the users' errors that the canary caused beyond what stable
 	// would have; Rate is the requests per second of both versions together, and
 	// Risk the share of bad requests above stable's that the evidence still
-	// allows the canary. They are for the budget and the ramp.
+	// allows the canary: 1 while nothing is known. They are for the budget and the
+	// ramp.
 	Harm, Rate, Risk float64
-	// Silent is how long there have been no counts; zero while there are.
+	// Needs is how many more requests the canary would have to answer until the
+	// evidence shows Risk, if that is what it has; Lag the time from a response to
+	// the route's write that it leads to. They are for the ramp.
+	Needs float64
+	Lag   time.Duration
+	// Silent is how long the source of counts has told nothing; zero while it
+	// does.
 	Silent time.Duration
-	// CanaryReady and StableReady say that a version's Pods can answer.
+	// CanaryReady and StableReady say that a version has a Pod that can answer;
+	// Unready is how long the canary has had none.
 	CanaryReady, StableReady bool
+	Unready                  time.Duration
 	// Broken says why the canary will never be ready; empty while it may be.
 	Broken string
-	// Gate is the answer of the gate that stands before the next step.
+	// Gate is the answer of the gate that the last Action named; the zero value
+	// where it named none, so that no answer is taken for two steps.
 	Gate Gate
-	// Foreign says who changed what of the release, in words; empty for nobody.
+	// Foreign says who changed what of the release, in words; empty for nobody,
+	// and again once a person resumed. Weights that the engine did not set count
+	// without it.
 	Foreign string
 	// Interrupted says that the engine is told to end.
 	Interrupted bool

@@ -30,6 +30,12 @@ type Plan struct {
 	Budget float64 `json:"budget,omitempty"`
 	// NoData is how long the counts may be missing before Policy.NoData applies.
 	NoData Duration `json:"noData"`
+	// Unready is how long the canary may have traffic and no ready Pod before it
+	// is rolled back. It is short: the requests it gets meanwhile all fail, and
+	// with no Pod to count them they may never show as evidence.
+	Unready Duration `json:"unready,omitempty"`
+	// Confirm names the gate that must confirm the promotion; empty for none.
+	Confirm string `json:"confirm,omitempty"`
 	// Policy says what to do when evidence alone does not.
 	Policy Policy `json:"policy"`
 	// Promotion is the way in which the canary becomes the stable version.
@@ -61,14 +67,24 @@ type Step struct {
 	Mirror bool `json:"mirror,omitempty"`
 }
 
+// Share is the canary's weight in the route at this step, in percent: none where
+// only requests with a header, or copies, reach it.
+func (s Step) Share() int {
+	if s.Header != nil || s.Mirror {
+		return 0
+	}
+	return s.Weight
+}
+
 // Header is what a request must carry, exactly.
 type Header struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// Ramp chooses the next weight so that the expected number of users' errors,
-// were the canary as bad as the evidence still allows, stays within Errors.
+// Ramp chooses the weights between the steps, and holds a step back, so that the
+// expected number of users' errors, were the canary as bad as the evidence still
+// allows, stays within Errors: see Plan.Fits.
 type Ramp struct {
 	Errors float64 `json:"errors"`
 	// Most is the greatest weight it chooses, in percent.
@@ -105,6 +121,41 @@ const (
 	RollBack Response = "rollback" // give all traffic back
 )
 
+// GateBefore names the gate before step i, and before the promotion where i is
+// past the last step; empty for none.
+func (p Plan) GateBefore(i int) string {
+	switch {
+	case i >= len(p.Steps):
+		return p.Confirm
+	case i < 0:
+		return ""
+	}
+	return p.Steps[i].Gate
+}
+
+// Planned is how many requests the canary must have answered before it may be
+// promoted without proof; zero where none are planned, and no number will do.
+func (p Plan) Planned() uint64 {
+	var steps uint64
+	for _, s := range p.Steps {
+		steps += s.Exposure
+	}
+	return max(p.Exposure, steps)
+}
+
+// Beside is what the route carries besides the weights at a step: a header that
+// leads to the canary, the percentage of stable's requests that are copied.
+func (p Plan) Beside(r Release) (header *Header, mirror int) {
+	if r.Step < 0 || r.Step >= len(p.Steps) || r.Phase.Over() || r.Rolling() {
+		return nil, 0
+	}
+	step := p.Steps[r.Step]
+	if step.Mirror {
+		mirror = step.Weight
+	}
+	return step.Header, mirror
+}
+
 // DefaultPlan is a plan for a service about which nothing is known.
 func DefaultPlan() Plan {
 	return Plan{
@@ -114,6 +165,7 @@ func DefaultPlan() Plan {
 			{Weight: 50, Min: Duration(5 * time.Minute)},
 		},
 		NoData:    Duration(time.Minute),
+		Unready:   Duration(10 * time.Second),
 		Policy:    DefaultPolicy(),
 		Promotion: Switch,
 	}
@@ -134,19 +186,19 @@ func (p Plan) Validate() error {
 		if err := s.validate(); err != nil {
 			return fmt.Errorf("%w: steps[%d].%w", ErrPlan, i, err)
 		}
-		if i > 0 && !s.Mirror && !p.Steps[i-1].Mirror && s.Header == nil && s.Weight < p.Steps[i-1].Weight {
-			return fmt.Errorf("%w: steps[%d].weight: %d is less than %d, the step before; a release goes up, and a rollback to 0", ErrPlan, i, s.Weight, p.Steps[i-1].Weight)
+		if i > 0 && s.Share() < p.Steps[i-1].Share() {
+			return fmt.Errorf("%w: steps[%d].weight: it gives the canary %d%% of the traffic, and the step before %d%%; a release goes up, and a rollback to 0", ErrPlan, i, s.Share(), p.Steps[i-1].Share())
 		}
 	}
 	switch {
 	case p.Ramp != nil && !(p.Ramp.Errors > 0):
 		return fmt.Errorf("%w: ramp.errors: %v users' errors leave no room to try anything", ErrPlan, p.Ramp.Errors)
-	case p.Ramp != nil && !(p.Ramp.Most > 0 && p.Ramp.Most <= Total):
+	case p.Ramp != nil && (p.Ramp.Most < 1 || p.Ramp.Most > Total):
 		return fmt.Errorf("%w: ramp.most: %d is no weight from 1 to %d", ErrPlan, p.Ramp.Most, Total)
 	case !(p.Budget >= 0):
 		return fmt.Errorf("%w: budget: %v is no number of errors", ErrPlan, p.Budget)
-	case p.Timeout < 0 || p.NoData < 0 || p.KeepStable < 0:
-		return fmt.Errorf("%w: timeout, noData and keepStable cannot be negative", ErrPlan)
+	case p.Timeout < 0 || p.NoData < 0 || p.Unready < 0 || p.KeepStable < 0:
+		return fmt.Errorf("%w: timeout, noData, unready and keepStable cannot be negative", ErrPlan)
 	case p.Promotion != Switch && p.Promotion != InPlace:
 		return fmt.Errorf("%w: promotion: %q is neither %s nor %s", ErrPlan, p.Promotion, Switch, InPlace)
 	}

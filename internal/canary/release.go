@@ -16,11 +16,20 @@ type Release struct {
 	// Weight is the canary's weight that the engine set last, in percent. The
 	// route says another: then somebody else moved the traffic.
 	Weight int `json:"weight"`
-	// Since is when this step, or a pause, began; Started the release itself.
-	Since   time.Time `json:"since"`
+	// Started is when the release began. Since is when this step did, or the roll
+	// of the stable Deployment, or when the release ended; a pause leaves it.
 	Started time.Time `json:"started"`
-	// Paused is how long it was paused in all, up to Since.
-	Paused Duration `json:"paused,omitempty"`
+	Since   time.Time `json:"since"`
+	// Paused is when the pause began; zero unless it is paused. Cause says of what
+	// kind it is.
+	Paused time.Time `json:"paused,omitzero"`
+	Cause  Cause     `json:"cause,omitempty"`
+	// Resumed is when it was last resumed. A person has looked then, so what may
+	// take only so long unattended counts from there: Step.Max and Plan.Timeout.
+	Resumed time.Time `json:"resumed,omitzero"`
+	// Cleared counts the steps from the first whose beginning nobody needs to be
+	// asked about any more; the promotion counts as one more step.
+	Cleared int `json:"cleared,omitempty"`
 	// Image and By say what is released and who began it.
 	Image string `json:"image,omitempty"`
 	By    string `json:"by,omitempty"`
@@ -35,6 +44,7 @@ type Release struct {
 // Phase is what a release is at.
 type Phase string
 
+// The phases. Each says what the traffic is.
 const (
 	// Preparing: the canary is being created and gets no traffic.
 	Preparing Phase = "preparing"
@@ -53,6 +63,22 @@ const (
 // Over reports whether nothing is left to do.
 func (p Phase) Over() bool { return p == Promoted || p == RolledBack }
 
+// Cause is why a release is paused.
+type Cause string
+
+// What a release may be paused for. The sentence is in Release.Why.
+const (
+	CausePerson    Cause = "person"    // somebody asked for it
+	CauseStep      Cause = "step"      // the plan asks a person before the next step
+	CauseRamp      Cause = "ramp"      // any traffic at all could cost more errors than the ramp allows
+	CauseDoubt     Cause = "doubt"     // the steps are over, the evidence is not
+	CauseNoData    Cause = "no data"   // nothing is known of the canary
+	CauseTimeout   Cause = "timeout"   // a step, or the release, took too long
+	CauseForeign   Cause = "foreign"   // somebody else changed something
+	CauseInterrupt Cause = "interrupt" // the engine was told to end
+	CauseRoll      Cause = "roll"      // the stable Deployment does not follow, or should not
+)
+
 // Wish is what a person may ask of a running release.
 type Wish string
 
@@ -66,12 +92,13 @@ const (
 // Basis is what a promotion rests on. Only the first two are unattended.
 type Basis string
 
+// What a promotion may rest on.
 const (
 	// Proved: the verdict was pass, at the stated error rate.
 	Proved Basis = "proved"
 	// PassedOnExposure: the planned exposure was reached without an alarm. That
 	// has the power which was planned, and is no proof.
-	PassedOnExposure Basis = "passed on exposure"
+	PassedOnExposure Basis = "passed on exposure" //nolint:gosec // words, and no password
 	// ByHand: a person asked for it.
 	ByHand Basis = "by hand"
 )

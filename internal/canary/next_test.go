@@ -1,0 +1,87 @@
+package canary_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+)
+
+// noon is when the tests' releases begin.
+func noon() time.Time { return time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC) }
+
+// plan has all that a step may ask for.
+func plan() canary.Plan {
+	p := canary.DefaultPlan()
+	p.Steps = []canary.Step{
+		{Weight: 5, Min: canary.Duration(time.Minute), Max: canary.Duration(10 * time.Minute), Exposure: 100},
+		{Weight: 20, Min: canary.Duration(time.Minute), Exposure: 200, Pause: true},
+		{Weight: 50, Min: canary.Duration(time.Minute), Exposure: 300, Gate: "owners"},
+	}
+	p.Timeout = canary.Duration(time.Hour)
+	return p
+}
+
+// begun is a release that waits for its canary.
+func begun() canary.State {
+	return canary.State{Release: canary.Begin("r1", "hash", noon()), Weights: canary.AllStable()}
+}
+
+// fine is what is seen of a state where nothing is wrong and nothing is decided.
+func fine(s canary.State, now time.Time) canary.Observation {
+	return canary.Observation{
+		Now: now, Weights: s.Weights, Verdict: canary.Inconclusive,
+		CanaryReady: true, StableReady: true,
+	}
+}
+
+// A release goes through all that its plan asks for.
+func TestNextFollowsThePlan(t *testing.T) {
+	type row struct {
+		Do     canary.Move
+		Phase  canary.Phase
+		Step   int
+		Weight int
+		Gate   string
+	}
+	p, s, now := plan(), begun(), noon()
+	look := func(want row, change func(*canary.Observation)) {
+		t.Helper()
+		o := fine(s, now)
+		if change != nil {
+			change(&o)
+		}
+		a := canary.Next(p, s, o)
+		got := row{a.Do, a.After.Phase, a.After.Step, a.After.Weights.Canary, a.Gate}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("at %s (-want +got):\n%s%s", now.Sub(noon()), diff, a.Why)
+		}
+		s = a.After
+	}
+	exposed := func(step, total uint64) func(*canary.Observation) {
+		return func(o *canary.Observation) { o.Exposure, o.Total = step, total }
+	}
+
+	look(row{canary.Wait, canary.Preparing, -1, 0, ""}, func(o *canary.Observation) { o.CanaryReady = false })
+	look(row{canary.TakeStep, canary.Progressing, 0, 5, ""}, nil)
+	look(row{canary.Wait, canary.Progressing, 0, 5, ""}, exposed(100, 100))
+	now = now.Add(time.Minute)
+	look(row{canary.Wait, canary.Progressing, 0, 5, ""}, exposed(99, 99))
+	look(row{canary.TakePause, canary.Paused, 0, 5, ""}, exposed(100, 100))
+	now = now.Add(2 * time.Hour)
+	look(row{canary.Wait, canary.Paused, 0, 5, ""}, exposed(9000, 9000))
+	s.Release = s.Again(p, s.Weights, now)
+	look(row{canary.TakeStep, canary.Progressing, 1, 20, ""}, exposed(9000, 9000))
+	now = now.Add(time.Minute)
+	look(row{canary.Wait, canary.Progressing, 1, 20, "owners"}, exposed(200, 9200))
+	look(row{canary.Wait, canary.Progressing, 1, 20, "owners"}, func(o *canary.Observation) { o.Exposure, o.Gate = 200, canary.GateClosed })
+	look(row{canary.TakeStep, canary.Progressing, 2, 50, ""}, func(o *canary.Observation) { o.Exposure, o.Gate = 200, canary.GateOpen })
+	now = now.Add(time.Minute)
+	look(row{canary.Wait, canary.Progressing, 2, 50, ""}, exposed(299, 9499))
+	look(row{canary.Finish, canary.Promoted, 2, 100, ""}, exposed(300, 9500))
+	if s.Basis != canary.PassedOnExposure {
+		t.Errorf("promoted on %q", s.Basis)
+	}
+}
