@@ -34,7 +34,7 @@ type analyze struct {
 	metrics             metricFlags
 	source, record      string
 	since, wait, warmUp time.Duration
-	watch               bool
+	watch, listMetrics  bool
 	maxRestarts         int
 }
 
@@ -82,6 +82,9 @@ nothing; its hash in the output tells one from another.`,
   canaryctl analyze -w --record release.jsonl
   canaryctl replay release.jsonl
 
+  # Which metrics there are, and which of them it reads
+  canaryctl analyze --list-metrics
+
   # Metrics of your own: counters of all requests and of those that failed
   canaryctl analyze --metric-total checkout_total --metric-bad checkout_failed_total
 
@@ -105,6 +108,9 @@ nothing; its hash in the output tells one from another.`,
 			if err != nil {
 				return err
 			}
+			if o.listMetrics {
+				return o.list(cmd.Context())
+			}
 			if o.counts == "" {
 				return o.runLive(cmd.Context(), config)
 			}
@@ -124,6 +130,7 @@ nothing; its hash in the output tells one from another.`,
 	flags.StringVar(&o.source, "metrics-source", sourceAuto, "where to read: auto, prometheus or pods")
 	o.prometheus.addFlags(flags)
 	o.metrics.addFlags(flags)
+	flags.BoolVar(&o.listMetrics, "list-metrics", false, "say which metrics there are of both versions and which would be read, and decide nothing")
 	flags.StringVar(&o.record, "record", "", "file to write what was counted to, for replay")
 	flags.IntVar(&o.maxRestarts, "max-restarts", analysis.DefaultGate().MaxRestarts, "restarts of the canary's containers, beyond those of stable, that are let through; one more is a fail")
 	o.method.addFlags(flags)
@@ -170,9 +177,14 @@ func (o *analyze) checkFlags(cmd *cobra.Command) error {
 		if o.maxRestarts < 0 {
 			return usagef("--max-restarts %d: say 0 or more", o.maxRestarts)
 		}
+		for _, name := range []string{"watch", "wait", "record"} {
+			if o.listMetrics && cmd.Flags().Changed(name) {
+				return usagef("--%s goes with an analysis, and --list-metrics does none", name)
+			}
+		}
 		return o.checkSource(cmd.Flags())
 	}
-	live := append(o.metrics.names(), "watch", "wait", "since", "warm-up", "metrics-source", "record", "max-restarts", "vs", "host")
+	live := append(o.metrics.names(), "watch", "wait", "since", "warm-up", "metrics-source", "list-metrics", "record", "max-restarts", "vs", "host")
 	for _, name := range append(live, o.prometheus.given(cmd.Flags())...) {
 		if cmd.Flags().Changed(name) {
 			return usagef("--%s goes with a canary in the cluster, and --counts reads a file", name)

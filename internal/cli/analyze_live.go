@@ -50,7 +50,11 @@ func (o *analyze) runLive(ctx context.Context, config analysis.Config) error {
 	if route.Canary == "" {
 		return noCanary(route)
 	}
-	sources, err := o.sources(client, route)
+	places, err := o.places(client, releaseOf(route))
+	if err != nil {
+		return err
+	}
+	sources, err := anyOf(places, o.Clock)
 	if err != nil {
 		return err
 	}

@@ -25,87 +25,85 @@ const (
 	sourcePods       = "pods"
 )
 
-// candidate is a source that may know the release.
-type candidate struct {
-	name   string
-	stream metrics.Stream
+// place is where counts may be read: a Prometheus, or the Pods.
+type place struct {
+	name     string
+	profiles []metrics.Profile
+	watch    func(metrics.Profile) (metrics.Stream, error)
+	// survey says what is there of each of the profiles. What was found may come
+	// with an error about the rest.
+	survey func(context.Context) ([][]metrics.Found, error)
 }
 
-// anySource reads the first of its candidates that knows the release, and stays
-// with it: counts of two sources are not those of one.
-type anySource struct {
-	candidates []candidate
-	chosen     *candidate
-}
-
-// Next implements metrics.Stream.
-func (s *anySource) Next(ctx context.Context) ([]metrics.Interval, error) {
-	if s.chosen != nil {
-		return s.chosen.stream.Next(ctx)
-	}
-	var reasons []error
-	for i := range s.candidates {
-		c := &s.candidates[i]
-		intervals, err := c.stream.Next(ctx)
-		switch {
-		case err == nil:
-			s.chosen = c
-			return intervals, nil
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case !errors.Is(err, metrics.ErrAbsent):
-			reasons = append(reasons, err)
-		}
-	}
-	if len(reasons) == 0 {
-		return nil, fmt.Errorf("%w: there is no Prometheus in the cluster", metrics.ErrUnavailable)
-	}
-	// The last is the Pods themselves, where those are asked: it knows best.
-	return nil, reasons[len(reasons)-1]
-}
-
-func (s *anySource) name() string {
-	if s.chosen == nil {
-		return ""
-	}
-	return s.chosen.name
-}
-
-// sources are those that the flags allow, best first.
-func (o *analyze) sources(client *kube.Client, route traffic.Route) (*anySource, error) {
-	release := releaseOf(route)
+// places are those that the flags allow, best first.
+func (o *analyze) places(client *kube.Client, release metrics.Release) ([]place, error) {
 	profiles, err := o.metrics.profiles()
 	if err != nil {
 		return nil, err
 	}
-	guard := metrics.DefaultGuard()
-	guard.Now = o.Clock.Now
-	all := new(anySource)
+	var all []place
 	if o.source != sourcePods {
 		for _, server := range o.prometheus.servers(client) {
-			for _, p := range profiles {
-				watcher, err := server.Watch(prometheus.Config{
-					Profile: p, Releases: []metrics.Release{release}, Since: o.since,
-					WarmUp: o.warmUp, Guard: guard, Now: o.Clock.Now,
-				})
-				if err != nil {
-					return nil, err
-				}
-				all.candidates = append(all.candidates, candidate{server.Name() + ", profile " + p.Name, watcher.Streams()[0]})
-			}
+			all = append(all, o.serverPlace(server, profiles, release))
 		}
 	}
 	if o.source != sourcePrometheus {
-		for _, p := range profiles {
-			if !p.Identity.OfPods() && !o.metrics.chosen() {
-				continue // a mesh's own metrics name versions that a Pod by itself does not know
-			}
-			all.candidates = append(all.candidates, candidate{"Pods, profile " + p.Name, podscrape.New(client, podscrape.Config{
-				Profile: p, Release: release, WarmUp: o.warmUp, Guard: guard, Now: o.Clock.Now,
-			})})
+		if !o.metrics.chosen() { // a mesh's own metrics name versions that a Pod by itself does not know
+			profiles = slices.DeleteFunc(slices.Clone(profiles), func(p metrics.Profile) bool { return !p.Identity.OfPods() })
 		}
+		all = append(all, o.podsPlace(client, profiles, release))
 	}
 	return all, nil
+}
+
+func (o *analyze) guard() metrics.GuardConfig {
+	guard := metrics.DefaultGuard()
+	guard.Now = o.Clock.Now
+	return guard
+}
+
+func (o *analyze) serverPlace(server *prometheus.Server, profiles []metrics.Profile, release metrics.Release) place {
+	return place{
+		name: server.Name(), profiles: profiles,
+		watch: func(p metrics.Profile) (metrics.Stream, error) {
+			watcher, err := server.Watch(prometheus.Config{
+				Profile: p, Releases: []metrics.Release{release}, Since: o.since,
+				WarmUp: o.warmUp, Guard: o.guard(), Now: o.Clock.Now,
+			})
+			if err != nil {
+				return nil, err
+			}
+			return watcher.Streams()[0], nil
+		},
+		survey: func(ctx context.Context) ([][]metrics.Found, error) {
+			once := o.guard()
+			once.Attempts = 1
+			var all [][]metrics.Found
+			for _, p := range profiles {
+				found, err := server.Survey(ctx, prometheus.SurveyConfig{Profile: p, Release: release, Guard: once, Now: o.Clock.Now})
+				if err != nil {
+					return all, err
+				}
+				all = append(all, found)
+			}
+			return all, nil
+		},
+	}
+}
+
+func (o *analyze) podsPlace(client *kube.Client, profiles []metrics.Profile, release metrics.Release) place {
+	config := podscrape.Config{Release: release, WarmUp: o.warmUp, Guard: o.guard(), Now: o.Clock.Now}
+	return place{
+		name: "Pods", profiles: profiles,
+		watch: func(p metrics.Profile) (metrics.Stream, error) {
+			one := config
+			one.Profile = p
+			return podscrape.New(client, one), nil
+		},
+		survey: func(ctx context.Context) ([][]metrics.Found, error) {
+			return podscrape.New(client, config).Survey(ctx, profiles)
+		},
+	}
 }
 
 func releaseOf(route traffic.Route) metrics.Release {

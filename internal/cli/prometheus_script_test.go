@@ -106,10 +106,12 @@ func (s fakeSeries) selected(selector string) bool {
 }
 
 func (s fakeSeries) samples(now time.Time) [][2]any {
-	samples := make([][2]any, len(s.values))
+	var samples [][2]any
 	for i, v := range s.values {
 		ago := time.Duration(len(s.values)-1-i) * 5 * time.Second
-		samples[i] = [2]any{float64(now.Add(-ago).UnixMilli()) / 1000, v}
+		if v != "stale" { // a Prometheus leaves those out
+			samples = append(samples, [2]any{float64(now.Add(-ago).UnixMilli()) / 1000, v})
+		}
 	}
 	return samples
 }

@@ -98,9 +98,7 @@ func (s *Scraper) read(ctx context.Context) ([]metrics.Point, error) {
 		return nil, err
 	}
 	if len(pods) == 0 {
-		r := s.config.Release
-		return nil, fmt.Errorf("%w: no Pod runs in namespace %s with app=%s and version %s",
-			metrics.ErrNoData, r.Namespace, r.App, strings.Join(r.Versions(), " or "))
+		return nil, s.noPods()
 	}
 	at := s.config.Now()
 	if err := s.begin(at); err != nil {
@@ -112,6 +110,12 @@ func (s *Scraper) read(ctx context.Context) ([]metrics.Point, error) {
 		return nil, fmt.Errorf("%w: none of %d Pods answered; the first: %w", metrics.ErrUnavailable, len(pods), errs[0])
 	}
 	return points, nil
+}
+
+func (s *Scraper) noPods() error {
+	r := s.config.Release
+	return fmt.Errorf("%w: no Pod runs in namespace %s with app=%s and version %s",
+		metrics.ErrNoData, r.Namespace, r.App, strings.Join(r.Versions(), " or "))
 }
 
 // leave tells of the Pods that are there no more.

@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/metrics"
+)
+
+// listPatience is how long a place may take to say what it has.
+const listPatience = 10 * time.Second
+
+// listing is what analyze --list-metrics shows; docs/analyze.md describes its JSON.
+type listing struct {
+	App       string         `json:"app"`
+	Namespace string         `json:"namespace"`
+	Stable    string         `json:"stable"`
+	Canary    string         `json:"canary,omitempty"`
+	Sources   []listedSource `json:"sources"`
+	Choice    *listedChoice  `json:"choice,omitempty"`
+	Why       string         `json:"why"`
+}
+
+type listedSource struct {
+	Name string `json:"name"`
+	// Reason says why there is nothing, or not all that there might be.
+	Reason   string          `json:"reason,omitempty"`
+	Profiles []listedProfile `json:"profiles"`
+}
+
+type listedProfile struct {
+	Name    string         `json:"name"`
+	Metrics []listedMetric `json:"metrics"` // empty where the source has none
+}
+
+type listedMetric struct {
+	Metric   string          `json:"metric"` // errors or latency
+	Name     string          `json:"name"`
+	Used     bool            `json:"used"` // analyze would count this one
+	Versions []listedVersion `json:"versions"`
+}
+
+type listedVersion struct {
+	Version string `json:"version"`
+	Series  int    `json:"series"`
+	// Pods is left out where the source does not tell them apart.
+	Pods int `json:"pods,omitempty"`
+	// AgeSeconds is that of the newest sample; left out where there is none.
+	AgeSeconds *float64 `json:"ageSeconds,omitempty"`
+}
+
+type listedChoice struct {
+	Source  string `json:"source"`
+	Profile string `json:"profile"`
+}
+
+// list says which metrics there are of the application, and which would be read.
+func (o *analyze) list(ctx context.Context) error {
+	client, err := o.Client()
+	if err != nil {
+		return err
+	}
+	_, route, err := o.target.find(ctx, o.Factory, false)
+	if err != nil {
+		return err
+	}
+	places, err := o.places(client, releaseOf(route))
+	if err != nil {
+		return err
+	}
+	l := listing{App: route.App, Namespace: route.Namespace, Stable: route.Stable, Canary: route.Canary}
+	l.Sources = surveyAll(ctx, places)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	l.choose()
+	if o.output == "json" || o.output == "yaml" {
+		return printData(o.Out, o.output, l)
+	}
+	_, err = fmt.Fprint(o.Out, l.text(o.output == "wide"))
+	return err
+}
+
+// surveyAll asks all places side by side. One that is slow, absent or forbidden
+// costs its row and nothing else.
+func surveyAll(ctx context.Context, places []place) []listedSource {
+	all := make([]listedSource, len(places))
+	var wait sync.WaitGroup
+	for i := range places {
+		wait.Go(func() { all[i] = surveyOne(ctx, &places[i]) })
+	}
+	wait.Wait()
+	return all
+}
+
+func surveyOne(ctx context.Context, at *place) listedSource {
+	ctx, cancel := context.WithTimeout(ctx, listPatience)
+	defer cancel()
+	s := listedSource{Name: at.name, Profiles: []listedProfile{}}
+	found, err := at.survey(ctx)
+	if err != nil {
+		s.Reason = reasonOf(err)
+		switch {
+		case errors.Is(err, metrics.ErrAbsent):
+			s.Reason = strings.TrimPrefix(s.Reason, metrics.ErrAbsent.Error()+": ")
+		case errors.Is(err, context.DeadlineExceeded):
+			s.Reason = fmt.Sprintf("no answer within %s", listPatience)
+		}
+	}
+	some := false
+	for i, list := range found {
+		p := listedProfile{Name: at.profiles[i].Name, Metrics: []listedMetric{}}
+		for _, f := range list {
+			p.Metrics = append(p.Metrics, listed(f))
+			some = true
+		}
+		s.Profiles = append(s.Profiles, p)
+	}
+	if !some && err == nil {
+		s.Reason = "it has no series of the application under any profile"
+	}
+	return s
+}
+
+func listed(f metrics.Found) listedMetric {
+	m := listedMetric{Metric: f.Metric, Name: f.Name, Used: f.Used}
+	for _, v := range f.Versions {
+		one := listedVersion{Version: v.Version, Series: v.Series, Pods: v.Pods}
+		if v.Series > 0 {
+			age := v.Age.Round(time.Millisecond).Seconds()
+			one.AgeSeconds = &age
+		}
+		m.Versions = append(m.Versions, one)
+	}
+	return m
+}
+
+// choose does what anySource does: the first that has any series is read.
+func (l *listing) choose() {
+	for i := range l.Sources {
+		for j := range l.Sources[i].Profiles {
+			p := &l.Sources[i].Profiles[j]
+			if len(p.Metrics) == 0 {
+				continue
+			}
+			if l.Choice == nil {
+				l.Choice = &listedChoice{Source: l.Sources[i].Name, Profile: p.Name}
+				l.Why = l.why(p)
+				continue
+			}
+			for k := range p.Metrics {
+				p.Metrics[k].Used = false
+			}
+		}
+	}
+	if l.Choice == nil {
+		l.Why = fmt.Sprintf("analyze has nothing to read: no source has a series of %s. A version has series once it has answered requests and was scraped", l.App)
+	}
+}
+
+// why says what is read and what of it is missing.
+func (l *listing) why(p *listedProfile) string {
+	var used, silent []string
+	has := map[string]bool{}
+	for _, m := range p.Metrics {
+		if !m.Used {
+			continue
+		}
+		used = append(used, m.Name)
+		for _, v := range m.Versions {
+			if v.Series == 0 {
+				silent = append(silent, fmt.Sprintf("%s has no %s yet", v.Version, m.Name))
+			}
+		}
+		has[m.Metric] = true
+	}
+	for _, metric := range []string{metrics.MetricErrors, metrics.MetricLatency} {
+		if !has[metric] {
+			silent = append(silent, "there is no metric of "+metric)
+		}
+	}
+	text := fmt.Sprintf("analyze reads %s: of the sources and profiles in this order, %s with profile %s is the first that has a series of %s",
+		strings.Join(used, " and "), l.Choice.Source, l.Choice.Profile, l.App)
+	if len(silent) > 0 {
+		text += "; " + strings.Join(silent, ", ")
+	}
+	return text
+}

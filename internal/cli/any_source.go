@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/canaryctl/canaryctl/internal/metrics"
+)
+
+// candidate is a source that may know the release, and where that is.
+type candidate struct {
+	place, name string
+	stream      metrics.Stream
+
+	last  error // why it was of no use
+	until time.Time
+	pause time.Duration
+}
+
+// anySource reads the first of its candidates that knows the release, and stays
+// with it: counts of two sources are not those of one. One that did not know it is
+// left alone for a while, which doubles; all of a server that is not there at once.
+type anySource struct {
+	clock      clock.PassiveClock
+	candidates []candidate
+	chosen     *candidate
+}
+
+const (
+	shortPause = 2 * time.Second
+	longPause  = 30 * time.Second
+)
+
+// anyOf makes one of all profiles of all places.
+func anyOf(places []place, clock clock.PassiveClock) (*anySource, error) {
+	all := &anySource{clock: clock}
+	for _, at := range places {
+		for _, p := range at.profiles {
+			stream, err := at.watch(p)
+			if err != nil {
+				return nil, err
+			}
+			all.candidates = append(all.candidates, candidate{place: at.name, name: at.name + ", profile " + p.Name, stream: stream})
+		}
+	}
+	return all, nil
+}
+
+// Next implements metrics.Stream.
+func (s *anySource) Next(ctx context.Context) ([]metrics.Interval, error) {
+	if s.chosen != nil {
+		return s.chosen.stream.Next(ctx)
+	}
+	var reason error
+	for i := range s.candidates {
+		c := &s.candidates[i]
+		if s.clock.Now().Before(c.until) {
+			reason = unlessAbsent(c.last, reason)
+			continue
+		}
+		intervals, err := c.stream.Next(ctx)
+		if err == nil {
+			s.chosen = c
+			return intervals, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		s.leave(c, err)
+		reason = unlessAbsent(err, reason)
+	}
+	if reason == nil {
+		return nil, fmt.Errorf("%w: there is no Prometheus in the cluster", metrics.ErrUnavailable)
+	}
+	// The last is the Pods themselves, where those are asked: it knows best.
+	return nil, reason
+}
+
+// leave says when to ask again. A source that does not answer has a guard, which
+// knows that better.
+func (s *anySource) leave(c *candidate, err error) {
+	now := s.clock.Now()
+	c.last = err
+	switch {
+	case errors.Is(err, metrics.ErrAbsent):
+		for i := range s.candidates {
+			if other := &s.candidates[i]; other.place == c.place {
+				other.last, other.until = err, now.Add(longPause)
+			}
+		}
+	case errors.Is(err, metrics.ErrNoData):
+		c.pause = min(max(2*c.pause, shortPause), longPause)
+		c.until = now.Add(c.pause)
+	}
+}
+
+func unlessAbsent(err, before error) error {
+	if errors.Is(err, metrics.ErrAbsent) {
+		return before
+	}
+	return err
+}
+
+func (s *anySource) name() string {
+	if s.chosen == nil {
+		return ""
+	}
+	return s.chosen.name
+}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/clock"
+
+	"github.com/canaryctl/canaryctl/internal/metrics"
+)
+
+// mute is a stream that knows nothing, or begins to at some time.
+type mute struct {
+	err   error
+	since time.Time
+	asked *[]string
+	name  string
+}
+
+func (m *mute) Next(context.Context) ([]metrics.Interval, error) {
+	*m.asked = append(*m.asked, m.name)
+	if !m.since.IsZero() && !time.Now().Before(m.since) {
+		return nil, nil
+	}
+	return nil, m.err
+}
+
+func TestAnySourceLeavesAloneWhatIsOfNoUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []string
+		begin := time.Now()
+		absent := fmt.Errorf("%w: gone", metrics.ErrAbsent)
+		nothing := fmt.Errorf("%w: of cart", metrics.ErrNoData)
+		s := &anySource{clock: clock.RealClock{}, candidates: []candidate{
+			{place: "a", name: "a1", stream: &mute{err: absent, asked: &asked, name: "a1"}},
+			{place: "a", name: "a2", stream: &mute{err: absent, asked: &asked, name: "a2"}},
+			{place: "b", name: "b1", stream: &mute{err: nothing, asked: &asked, name: "b1"}},
+			{place: "b", name: "b2", stream: &mute{err: nothing, asked: &asked, name: "b2", since: begin.Add(time.Minute)}},
+		}}
+		var err error
+		for s.chosen == nil {
+			if _, err = s.Next(t.Context()); err != nil && !errors.Is(err, metrics.ErrNoData) {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		if s.name() != "b2" {
+			t.Errorf("chose %s", s.name())
+		}
+		// A server that is not there is asked once for all profiles, and the pauses
+		// grow: at 0, 2, 6, 14, 30 and 60 s.
+		want := "a1 b1 b2 b1 b2 b1 b2 b1 b2 a1 b1 b2 a1 b1 b2"
+		if diff := cmp.Diff(want, strings.Join(asked, " ")); diff != "" {
+			t.Errorf("asked (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAnySourceWithNothingAtAll(t *testing.T) {
+	var asked []string
+	s := &anySource{clock: clock.RealClock{}, candidates: []candidate{{stream: &mute{err: metrics.ErrAbsent, asked: &asked}}}}
+	for range 2 {
+		if _, err := s.Next(t.Context()); !errors.Is(err, metrics.ErrUnavailable) || !strings.Contains(err.Error(), "no Prometheus in the cluster") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A place that is slow costs its row, after a while, and no other.
+func TestListingWaitsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		profiles := []metrics.Profile{{Name: "app"}}
+		found := []metrics.Found{{Metric: metrics.MetricErrors, Name: "x_total", Used: true, Versions: []metrics.FoundVersion{
+			{Version: "v1", Series: 2, Pods: 1, Age: 1500 * time.Millisecond}, {Version: "v2"}}}}
+		begin := time.Now()
+		l := listing{App: "cart", Stable: "v1", Canary: "v2"}
+		l.Sources = surveyAll(t.Context(), []place{
+			{name: "slow", profiles: profiles, survey: func(ctx context.Context) ([][]metrics.Found, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}},
+			{name: "partial", profiles: profiles, survey: func(context.Context) ([][]metrics.Found, error) {
+				return [][]metrics.Found{found}, errors.New("1 of 2 Pods did not answer")
+			}},
+			{name: "second", profiles: profiles, survey: func(context.Context) ([][]metrics.Found, error) {
+				return [][]metrics.Found{found}, nil
+			}},
+		})
+		l.choose()
+		if spent := time.Since(begin); spent != listPatience {
+			t.Errorf("it took %s", spent)
+		}
+		want := strings.Join([]string{
+			"SOURCE   PROFILE  METRIC  NAME       STABLE v1                  CANARY v2",
+			"partial  app      errors  x_total *  2 series of 1 Pod, 2s old  no series",
+			"second   app      errors  x_total    2 series of 1 Pod, 2s old  no series",
+			"",
+			"slow: no answer within 10s",
+			"partial: 1 of 2 Pods did not answer",
+			"analyze reads x_total: of the sources and profiles in this order, partial with profile app is the first that has a series of cart;" +
+				" v2 has no x_total yet, there is no metric of latency.",
+			"",
+		}, "\n")
+		if diff := cmp.Diff(want, l.text(false)); diff != "" {
+			t.Errorf("table (-want +got):\n%s", diff)
+		}
+	})
+}

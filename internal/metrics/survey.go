@@ -1,0 +1,95 @@
+package metrics
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Found is what a source has of one spelling of a metric.
+type Found struct {
+	// Metric is MetricErrors or MetricLatency, and Name the spelling.
+	Metric, Name string
+	// Used says that this is the spelling that is counted.
+	Used bool
+	// Versions are those of the release, with or without series.
+	Versions []FoundVersion
+}
+
+// FoundVersion is what there is of one version.
+type FoundVersion struct {
+	Version string
+	// Series is how many are read; each bucket of a histogram is one.
+	Series int
+	// Pods is how many of the version's Pods they are of; 0 where nobody knows.
+	Pods int
+	// Age is how long ago the newest of their samples was read.
+	Age time.Duration
+}
+
+// Any reports whether there is a series of any version.
+func (f Found) Any() bool {
+	return slices.ContainsFunc(f.Versions, func(v FoundVersion) bool { return v.Series > 0 })
+}
+
+// Survey says which metrics of a profile are among the points, which have their
+// versions; now is by the clock of their times. An error wraps ErrProfile.
+func Survey(p Profile, r Release, points []Point, now time.Time) ([]Found, error) {
+	where, err := matchers(p.Where)
+	if err != nil {
+		return nil, fmt.Errorf("%w %q: %w", ErrProfile, p.Name, err)
+	}
+	points = slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return !matchAll(where, p.Labels) })
+	var all []Found
+	for _, metric := range []string{MetricErrors, MetricLatency} {
+		spellings, err := p.compile(metric)
+		if err != nil {
+			return nil, err
+		}
+		chosen := choose(spellings, points)
+		for i := range spellings {
+			f := Found{Metric: metric, Name: spellings[i].name, Used: &spellings[i] == chosen}
+			if spellings[i].native {
+				f.Name += " (native)"
+			}
+			for _, v := range r.Versions() {
+				f.Versions = append(f.Versions, spellings[i].survey(v, points, now))
+			}
+			if f.Any() {
+				all = append(all, f)
+			}
+		}
+	}
+	return all, nil
+}
+
+func (i *instrument) survey(version string, points []Point, now time.Time) FoundVersion {
+	series, pods := map[string]int{}, map[string]bool{}
+	var newest time.Time
+	for j := range points {
+		p := &points[j]
+		if total, bad := i.adds(p); p.Version != version || !total && !bad {
+			continue
+		}
+		key, reader := identify(p.Name, p.Labels)
+		n := 1
+		if p.Histogram != nil {
+			n = max(1, len(p.Histogram.Classic))
+		}
+		series[key+reader] = max(series[key+reader], n)
+		if p.Pod != "" {
+			pods[p.Pod] = true
+		}
+		if p.At.After(newest) {
+			newest = p.At
+		}
+	}
+	found := FoundVersion{Version: version, Pods: len(pods)}
+	for _, n := range series {
+		found.Series += n
+	}
+	if found.Series > 0 {
+		found.Age = max(0, now.Sub(newest))
+	}
+	return found
+}
