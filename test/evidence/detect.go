@@ -28,6 +28,9 @@ func detect(ctx context.Context, lab *labtest.Lab, p plan) error {
 		if err != nil {
 			return err
 		}
+		if err := end(ctx, lab, t); err != nil {
+			return err
+		}
 		for i, one := range each {
 			took[i] = append(took[i], one)
 		}

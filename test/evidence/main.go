@@ -63,14 +63,25 @@ func sources() []string { return []string{"prometheus", "pods"} }
 
 // begin brings a trial about in a new namespace.
 func begin(ctx context.Context, lab *labtest.Lab, t labtest.Trial) error {
-	r, err := lab.Sh(ctx, "kubectl create namespace "+t.Namespace+" && kubectl label namespace "+t.Namespace+" istio-injection=enabled")
-	if err != nil {
+	create := "kubectl create namespace " + t.Namespace + " && kubectl label namespace " + t.Namespace + " istio-injection=enabled"
+	if err := sh(ctx, lab, create); err != nil {
 		return err
 	}
-	if r.Code != 0 {
-		return errors.New(r.String())
-	}
 	return lab.Try(ctx, t)
+}
+
+// end makes room for the next: the lab's node has as many cores as the machine.
+func end(ctx context.Context, lab *labtest.Lab, t labtest.Trial) error {
+	return sh(ctx, lab, "kubectl delete namespace "+t.Namespace)
+}
+
+// sh runs a line that must succeed.
+func sh(ctx context.Context, lab *labtest.Lab, line string) error {
+	r, err := lab.Sh(ctx, line)
+	if err == nil && r.Code != 0 {
+		err = errors.New(r.String())
+	}
+	return err
 }
 
 // atOnce runs all, and returns all their errors.
