@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
+	"github.com/canaryctl/canaryctl/internal/metrics"
 )
 
 // cut divides a recording into runs that begin where the one before ended, and
@@ -19,13 +21,14 @@ func cut(recording string, p plan) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", recording, err)
 	}
-	begin := intervals[0].Start
+	// Of latencies there is also what stable took before, which has no beginning.
+	intervals = slices.DeleteFunc(intervals, func(i metrics.Interval) bool { return i.Metric != analysis.Errors })
 	var names []string
 	var run *os.File
 	for _, i := range intervals {
-		n := int(i.Start.Sub(begin) / p.run)
-		if i.Metric != analysis.Errors || n >= p.rounds {
-			continue
+		n := int(i.Start.Sub(intervals[0].Start) / p.run)
+		if n >= p.rounds {
+			break
 		}
 		if n == len(names) {
 			names = append(names, fmt.Sprintf("%s.%d", recording, n))
