@@ -6,7 +6,6 @@ package traffic
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 )
@@ -22,7 +21,6 @@ var (
 	ErrConflict     = errors.New("route was changed by somebody else")
 	ErrOtherCanary  = errors.New("another canary is in place")
 	ErrServing      = errors.New("version still gets traffic")
-	ErrUnsupported  = errors.New("is beyond this kind of route")
 )
 
 // Query says which route is meant; an empty field is found by itself where only
@@ -82,18 +80,6 @@ func (r Route) String() string { return r.Kind + " " + r.Namespace + "/" + r.Nam
 type Change struct {
 	Weights  canary.Weights
 	Position *canary.Position // nil keeps what the route has
-	// From gives the write up with ErrConflict unless the route's position is
-	// still this one: of two engines that think they drive, one writes. nil takes
-	// any whose versions are the snapshot's.
-	From *canary.Position
-	// Notes are annotations to set beside, such as canary.PlanAnnotation; an
-	// empty value takes one off.
-	Notes map[string]string
-	// Header sends the requests that carry it to the canary, Mirror copies that
-	// percentage of stable's requests to it; the zero values end either. A router
-	// that cannot says so with ErrUnsupported.
-	Header *canary.Header
-	Mirror int
 }
 
 // Write says how a change is applied.
@@ -144,28 +130,4 @@ type Router interface {
 // the requests for a version find their Pods.
 type Selecting interface {
 	Selector(ctx context.Context, r Route, version string) (map[string]string, error)
-}
-
-// Watching is a power that a router may have besides: to tell of changes as they
-// happen, so that an engine need not ask.
-type Watching interface {
-	// Watch calls seen with the route as it is and then with each change of it or
-	// of what belongs to it, such as a DestinationRule, until the context ends,
-	// whose error it returns. A connection that breaks is made again; while there
-	// is none, seen gets the reason in Sighting.Err.
-	Watch(ctx context.Context, r Route, seen func(Sighting)) error
-}
-
-// Sighting is a version of a route that a watch saw.
-type Sighting struct {
-	Route Route
-	// Object is what changed: the route itself, or what belongs to it.
-	Object string
-	// By is the field manager that wrote it last, and At when, to the second.
-	By string
-	At time.Time
-	// Notes are the route's annotations that are canaryctl's.
-	Notes map[string]string
-	// Err says why nothing can be seen; the rest is then empty.
-	Err error
 }
