@@ -24,10 +24,7 @@ func podsOf(client dynamic.Interface, route traffic.Route, clock clock.WithTicke
 		}
 		pods := make([]analysis.Pod, len(all))
 		for i, h := range all {
-			pods[i] = analysis.Pod{
-				Name: h.Pod, Version: h.Version, Created: h.Created, Ready: h.Ready,
-				Changed: h.Changed, Restarts: h.Restarts, Ended: h.Ended, Why: h.Why,
-			}
+			pods[i] = analysis.Pod(h)
 		}
 		return pods, nil
 	}

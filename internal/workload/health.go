@@ -15,7 +15,7 @@ import (
 
 // Health is how one Pod is.
 type Health struct {
-	Pod     string
+	Name    string
 	Version string
 	Created time.Time
 	Ready   bool
@@ -48,13 +48,13 @@ func (d Deployments) Health(ctx context.Context, app string, versions ...string)
 			all = append(all, healthOf(&pods[i]))
 		}
 	}
-	slices.SortFunc(all, func(a, b Health) int { return strings.Compare(a.Pod, b.Pod) })
+	slices.SortFunc(all, func(a, b Health) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
 }
 
 func healthOf(pod *corev1.Pod) Health {
 	h := Health{
-		Pod: pod.Name, Version: pod.Labels[LabelVersion], Created: pod.CreationTimestamp.Time,
+		Name: pod.Name, Version: pod.Labels[LabelVersion], Created: pod.CreationTimestamp.Time,
 		Ready: podReady(pod), Why: diagnosis.Pod(pod),
 	}
 	for _, c := range pod.Status.Conditions {

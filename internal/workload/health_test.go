@@ -78,17 +78,17 @@ func TestHealth(t *testing.T) {
 	at := func(minute, second int) time.Time { return time.Date(2026, 1, 1, 0, minute, second, 0, time.UTC) }
 	for i := range got {
 		if age := time.Since(got[i].Created); age < 0 || age > time.Hour {
-			t.Errorf("%s was made %s ago", got[i].Pod, age) // when it was stored
+			t.Errorf("%s was made %s ago", got[i].Name, age) // when it was stored
 		}
 		got[i].Created, got[i].Changed, got[i].Ended = time.Time{}, got[i].Changed.UTC(), got[i].Ended.UTC()
 	}
 	want := []Health{
-		{Pod: "shop-v1-a", Version: "v1", Ready: true, Changed: at(9, 0), Restarts: 3, Ended: at(8, 0),
+		{Name: "shop-v1-a", Version: "v1", Ready: true, Changed: at(9, 0), Restarts: 3, Ended: at(8, 0),
 			Why: "container shop of Pod shop-v1-a ended with exit code 137, killed, for using more memory than it may (2 restarts)"},
-		{Pod: "shop-v2-b", Version: "v2", Changed: at(1, 0), Restarts: 3, Ended: at(3, 0),
+		{Name: "shop-v2-b", Version: "v2", Changed: at(1, 0), Restarts: 3, Ended: at(3, 0),
 			Why: "container shop of Pod shop-v2-b crashes: it ended with exit code 1 (3 restarts)"},
-		{Pod: "shop-v2-c", Version: "v2", Changed: at(1, 0), Why: "container shop of Pod shop-v2-c runs but fails its readiness probe"},
-		{Pod: "shop-v2-d", Version: "v2", Why: "container shop of Pod shop-v2-d waits: ContainerCreating"},
+		{Name: "shop-v2-c", Version: "v2", Changed: at(1, 0), Why: "container shop of Pod shop-v2-c runs but fails its readiness probe"},
+		{Name: "shop-v2-d", Version: "v2", Why: "container shop of Pod shop-v2-d waits: ContainerCreating"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("health (-want +got):\n%s", diff)
