@@ -1,13 +1,10 @@
 package cli_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
-	"net/http/httptest"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,14 +32,6 @@ const storedEvery = 15 * time.Second
 func storedSince() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 type historyKey struct{}
-
-func startHistory(env *testscript.Env) {
-	f := new(fakeHistory)
-	s := httptest.NewServer(f)
-	env.Defer(s.Close)
-	env.Setenv("HISTORY", s.URL)
-	env.Values[historyKey{}] = f
-}
 
 func historyCommand(ts *testscript.TestScript, _ bool, args []string) {
 	f := ts.Value(historyKey{}).(*fakeHistory)
@@ -75,25 +64,21 @@ func (f *fakeHistory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	query := r.FormValue("query")
 	f.asked = append(f.asked, query+" "+r.FormValue("time"))
-	spoken := regexp.MustCompile(`^(.*)\[(\d+)ms\]$`).FindStringSubmatch(query)
 	seconds, err := strconv.ParseFloat(r.FormValue("time"), 64)
-	if spoken == nil || err != nil {
-		w.WriteHeader(http.StatusUnprocessableEntity)
-		_, _ = w.Write([]byte(`{"status":"error","error":"this one knows range selectors with a time only"}`))
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"status":"error","error":"this one wants to be told a time"}`))
 		return
 	}
-	span, _ := time.ParseDuration(spoken[2] + "ms")
 	end := time.UnixMilli(int64(math.Round(seconds * 1000)))
-	result := []map[string]any{}
-	for _, g := range f.series {
-		if !g.selected(spoken[1]) {
-			continue
+	answerRange(w, r, func(selector string, lookback time.Duration) (result []rangeOf) {
+		for _, g := range f.series {
+			if samples := g.between(end.Add(-lookback), end); g.selected(selector) && len(samples) > 0 {
+				result = append(result, rangeOf{g.labels, samples})
+			}
 		}
-		if samples := g.between(end.Add(-span), end); len(samples) > 0 {
-			result = append(result, map[string]any{"metric": g.labels, "values": samples})
-		}
-	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": result}})
+		return result
+	})
 }
 
 // between are the scrapes after one time and up to another.

@@ -30,13 +30,18 @@ type fakeSeries struct {
 
 type prometheusKey struct{}
 
-// startPrometheus starts one for a script; $PROMETHEUS is its URL.
-func startPrometheus(env *testscript.Env) {
-	f := new(fakePrometheus)
+// startFakes starts the servers that a script may ask, each empty.
+func startFakes(env *testscript.Env) {
+	startFake(env, "PROMETHEUS", prometheusKey{}, new(fakePrometheus))
+	startFake(env, "HISTORY", historyKey{}, new(fakeHistory))
+}
+
+// startFake serves until the script's end; the variable is the URL.
+func startFake(env *testscript.Env, variable string, key any, f http.Handler) {
 	s := httptest.NewServer(f)
 	env.Defer(s.Close)
-	env.Setenv("PROMETHEUS", s.URL)
-	env.Values[prometheusKey{}] = f
+	env.Setenv(variable, s.URL)
+	env.Values[key] = f
 }
 
 func prometheusCommand(ts *testscript.TestScript, _ bool, args []string) {
@@ -70,25 +75,39 @@ func parseSeries(line string) fakeSeries {
 	return s
 }
 
-// ServeHTTP answers 422 to all but range selectors.
 func (f *fakePrometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.header = r.Header
-	selector, lookback, ok := strings.Cut(strings.TrimSuffix(r.FormValue("query"), "]"), "}[")
-	if !ok || !strings.HasSuffix(lookback, "ms") {
+	now := time.Now()
+	answerRange(w, r, func(selector string, _ time.Duration) (result []rangeOf) {
+		for _, s := range f.series {
+			if s.selected(selector) {
+				result = append(result, rangeOf{s.labels, s.samples(now)})
+			}
+		}
+		return result
+	})
+}
+
+// rangeOf is a series in an answer.
+type rangeOf struct {
+	Metric map[string]string `json:"metric"`
+	Values [][2]any          `json:"values"`
+}
+
+// answerRange answers a range selector, and 422 to any other query.
+func answerRange(w http.ResponseWriter, r *http.Request, find func(selector string, lookback time.Duration) []rangeOf) {
+	spoken := regexp.MustCompile(`^(.*)\[(\d+ms)\]$`).FindStringSubmatch(r.FormValue("query"))
+	if spoken == nil {
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		_, _ = w.Write([]byte(`{"status":"error","error":"this one knows range selectors only"}`))
 		return
 	}
-	now := time.Now()
-	result := []map[string]any{}
-	for _, s := range f.series {
-		if s.selected(selector) {
-			result = append(result, map[string]any{"metric": s.labels, "values": s.samples(now)})
-		}
-	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": result}})
+	lookback, _ := time.ParseDuration(spoken[2])
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{
+		"resultType": "matrix", "result": append([]rangeOf{}, find(spoken[1], lookback)...),
+	}})
 }
 
 func (s fakeSeries) selected(selector string) bool {

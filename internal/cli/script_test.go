@@ -72,8 +72,7 @@ func TestScript(t *testing.T) {
 			env.Values[clusterKey{}] = c
 			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "kubeconfig"))
 			env.Setenv("K8S", manifests)
-			startPrometheus(env)
-			startHistory(env)
+			startFakes(env)
 			prepareMesh(env)
 			return nil
 		},
