@@ -77,7 +77,7 @@ func (r round) rules() []func() Action {
 	case r.was.Phase.Over():
 		return nil
 	case r.was.Rolling():
-		return []func() Action{r.rollHarmed, r.rollStranded, r.rollHeld, r.rollForeign, r.roll}
+		return []func() Action{r.rollStranded, r.rollHarmed, r.rollHeld, r.rollForeign, r.roll}
 	}
 	return []func() Action{
 		r.harmed, r.stranded, r.interrupted,

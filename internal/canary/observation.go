@@ -22,8 +22,9 @@ type Observation struct {
 	// ramp.
 	Harm, Rate, Risk float64
 	// Needs is how many more requests the canary would have to answer until the
-	// evidence shows Risk, if that is what it has; Lag the time from a response to
-	// the route's write that it leads to. They are for the ramp.
+	// evidence shows Risk, if that is what it has. Lag is the longest time from a
+	// response to the route's write that it leads to, with the time between two
+	// looks. They are for the ramp.
 	Needs float64
 	Lag   time.Duration
 	// Silent is how long the source of counts has told nothing; zero while it

@@ -143,6 +143,15 @@ func (p Plan) Planned() uint64 {
 	return max(p.Exposure, steps)
 }
 
+// shortest is the least time that the steps take.
+func (p Plan) shortest() Duration {
+	var sum Duration
+	for _, s := range p.Steps {
+		sum += s.Min
+	}
+	return sum
+}
+
 // Beside is what the route carries besides the weights at a step: a header that
 // leads to the canary, the percentage of stable's requests that are copied.
 func (p Plan) Beside(r Release) (header *Header, mirror int) {
@@ -199,6 +208,8 @@ func (p Plan) Validate() error {
 		return fmt.Errorf("%w: budget: %v is no number of errors", ErrPlan, p.Budget)
 	case p.Timeout < 0 || p.NoData < 0 || p.Unready < 0 || p.KeepStable < 0:
 		return fmt.Errorf("%w: timeout, noData, unready and keepStable cannot be negative", ErrPlan)
+	case p.Timeout > 0 && p.Timeout < p.shortest():
+		return fmt.Errorf("%w: timeout: %s is shorter than the steps' min together, %s", ErrPlan, p.Timeout, p.shortest())
 	case p.Promotion != Switch && p.Promotion != InPlace:
 		return fmt.Errorf("%w: promotion: %q is neither %s nor %s", ErrPlan, p.Promotion, Switch, InPlace)
 	}

@@ -91,19 +91,19 @@ func (r round) stay(why string) Action {
 	return r.wait(why)
 }
 
-// begin takes step i, once a person, the gate and the ramp agree.
+// begin takes step i, once the ramp, a person and the gate agree. A ramp that
+// forbids even the first traffic asks a person: without traffic the evidence
+// will never allow more. Later it waits for evidence, whoever was asked.
 func (r round) begin(i int) Action {
-	step := r.plan.Steps[i]
-	asked := i < r.was.Cleared
-	if step.Pause && !asked {
-		return r.pause(CauseStep, fmt.Sprintf("the plan pauses before step %d of %d", i+1, len(r.plan.Steps)))
-	}
+	step, asked := r.plan.Steps[i], i < r.was.Cleared
 	weight, why := r.braked(step.Share())
-	if why != "" && !asked {
-		if r.was.Weight == 0 { // without traffic the evidence will not change
-			return r.pause(CauseRamp, why)
-		}
+	switch {
+	case why != "" && r.was.Weight > 0:
 		return r.stay(why)
+	case why != "" && !asked:
+		return r.pause(CauseRamp, why+"; who resumes begins it all the same")
+	case step.Pause && !asked:
+		return r.pause(CauseStep, fmt.Sprintf("the plan pauses before step %d of %d", i+1, len(r.plan.Steps)))
 	}
 	if a := r.pass(i); a.Do != "" {
 		return a

@@ -17,7 +17,7 @@ func (r round) rollHarmed() Action {
 	case r.seen.Rolled == "" && r.safe():
 		return r.giveBack(why)
 	case r.was.Phase == Paused:
-		return Action{}
+		return r.paused()
 	}
 	return r.pause(CauseRoll, why+"; the old version is being replaced already, so nothing is given back")
 }
@@ -32,7 +32,7 @@ func (r round) rollStranded() Action {
 	switch {
 	case r.seen.Rolled == "":
 		return r.giveBack(why)
-	case r.seen.Rolled == RolledOut && r.was.Phase != Paused:
+	case r.seen.Rolled == RolledOut && r.was.Phase != Paused && r.harm() == "":
 		return r.finish(r.was.Basis, 0, "the stable Deployment runs the new version")
 	}
 	why += "; the traffic goes to the stable Deployment, which is rolled in part"
