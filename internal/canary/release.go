@@ -30,6 +30,8 @@ type Release struct {
 	// Cleared counts the steps from the first whose beginning nobody needs to be
 	// asked about any more; the promotion counts as one more step.
 	Cleared int `json:"cleared,omitempty"`
+	// Templates tells the Pod templates that are judged from any others.
+	Templates string `json:"templates,omitempty"`
 	// Image and By say what is released and who began it.
 	Image string `json:"image,omitempty"`
 	By    string `json:"by,omitempty"`

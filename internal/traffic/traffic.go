@@ -48,6 +48,18 @@ type Route struct {
 	Canary    string // empty when the route names one version only
 	Weights   canary.Weights
 	Position  *canary.Position
+	// Beside is what the route carries for the release besides the weights.
+	Beside Beside
+	// Notes are what it remembers besides the position: the values of
+	// canary.PlanAnnotation and canary.HistoryAnnotation, where it has them.
+	Notes map[string]string
+	// Author is who wrote the object last, as the API server recorded it: a field
+	// manager and a time. Subsets tells one definition of the two versions'
+	// subsets from another, and SubsetsBy is its author; only Watch fills these
+	// two.
+	Author    string
+	Subsets   string
+	SubsetsBy string
 	// Version is the resourceVersion that the snapshot was read at.
 	Version string
 	// Raw is what the adapter read, and builds its next write from; nobody else
@@ -75,11 +87,24 @@ func (r Route) Place() canary.Position {
 // String names the object: "VirtualService default/x".
 func (r Route) String() string { return r.Kind + " " + r.Namespace + "/" + r.Name }
 
-// Change is one write: weights and position together. The weights are those of
-// the snapshot's Stable and Canary, whoever the new position calls so.
+// Beside is what leads to the canary besides the weights: requests with a header,
+// and copies of a percentage of stable's requests. The zero value is neither.
+type Beside struct {
+	Header *canary.Header
+	Mirror int
+}
+
+// Change is one write: weights, position and what goes with them. The weights are
+// those of the snapshot's Stable and Canary, whoever the new position calls so.
 type Change struct {
 	Weights  canary.Weights
-	Position *canary.Position // nil keeps what the route has
+	Position *canary.Position  // nil keeps what the route has
+	Beside   *Beside           // nil keeps what the route has
+	Notes    map[string]string // to set by name; an empty value takes one off
+	// Fence gives the write up with ErrConflict where somebody else meanwhile
+	// changed the weights, what is beside them, or the position: it was decided on
+	// what the snapshot says. Without it, others are overruled.
+	Fence bool
 }
 
 // Write says how a change is applied.
@@ -130,4 +155,20 @@ type Router interface {
 // the requests for a version find their Pods.
 type Selecting interface {
 	Selector(ctx context.Context, r Route, version string) (map[string]string, error)
+}
+
+// Watching is a power that a router may have besides: to tell of every change.
+type Watching interface {
+	// Watch tells seen of the route as it is, and again whenever the route or its
+	// subsets change, one call at a time, until the context ends: that is its
+	// error. It outlives everything else: what stands in the way of knowing is
+	// told, and tried again.
+	Watch(ctx context.Context, r Route, seen func(Sight)) error
+}
+
+// Sight is what a Watch sees: the route, or why it cannot be known now. The error
+// wraps ErrNoRoute where the object is gone.
+type Sight struct {
+	Route Route
+	Err   error
 }
