@@ -10,13 +10,13 @@ import (
 
 func TestValidate(t *testing.T) {
 	for says, change := range map[string]func(*analysis.Config){
-		"statistics: margin 1 is not":         func(c *analysis.Config) { c.Margin = 1 },
-		"dispersion 0.5 is not 0":             func(c *analysis.Config) { c.Dispersion = 0.5 },
-		"dispersion NaN is not 0":             func(c *analysis.Config) { c.Dispersion = math.NaN() },
-		"lacks a name":                        func(c *analysis.Config) { c.Metrics[0].Name = "" },
-		`metric "errors" is there twice`:      func(c *analysis.Config) { c.Metrics = append(c.Metrics, c.Metrics[0]) },
-		`weight 0 of metric "errors"`:         func(c *analysis.Config) { c.Metrics[0].Weight = 0 },
-		"the weights of the metrics sum to 0": func(c *analysis.Config) { c.Metrics = nil },
+		"statistics: margin 1 is not":    func(c *analysis.Config) { c.Margin = 1 },
+		"dispersion 0.5 is not 0":        func(c *analysis.Config) { c.Dispersion = 0.5 },
+		"dispersion NaN is not 0":        func(c *analysis.Config) { c.Dispersion = math.NaN() },
+		"lacks a name":                   func(c *analysis.Config) { c.Metrics[0].Name = "" },
+		`metric "errors" is there twice`: func(c *analysis.Config) { c.Metrics = append(c.Metrics, c.Metrics[0]) },
+		`weight 0 of metric "errors"`:    func(c *analysis.Config) { c.Metrics[0].Weight = 0 },
+		"no metric is there to compare":  func(c *analysis.Config) { c.Metrics = nil },
 	} {
 		c := analysis.Default()
 		change(&c)
