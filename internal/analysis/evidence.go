@@ -23,7 +23,7 @@ type process interface {
 // nothing about the quantile that was asked for.
 type evidence struct {
 	metric   Metric
-	config   Config
+	config   Config // as it is for this metric
 	edges    []*counter
 	weights  []float64 // of the edges
 	logE     []float64 // of the edges, for the average
@@ -46,6 +46,7 @@ type counter struct {
 }
 
 func newEvidence(m Metric, c Config) (*evidence, error) {
+	c = m.method(c)
 	e := &evidence{metric: m, config: c}
 	names, weights := []string{m.Name}, []float64{1}
 	if len(m.Edges) > 0 {

@@ -70,7 +70,8 @@ func (c Config) Open() bool { return slices.ContainsFunc(c.Metrics, Metric.open)
 
 // Counts reports whether intervals of a metric are evidence by this configuration.
 func (c Config) Counts(metric string) bool {
-	return slices.ContainsFunc(c.Metrics, func(m Metric) bool { return slices.Contains(m.counters(), metric) })
+	return slices.ContainsFunc(c.Metrics, func(m Metric) bool { return slices.Contains(m.counters(), metric) }) ||
+		slices.ContainsFunc(c.Limits, func(l Limit) bool { return l.Metric == metric })
 }
 
 // counters are the names of the intervals that the metric is made of.

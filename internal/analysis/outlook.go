@@ -1,6 +1,10 @@
 package analysis
 
-import "github.com/canaryctl/canaryctl/internal/stats"
+import (
+	"slices"
+
+	"github.com/canaryctl/canaryctl/internal/stats"
+)
 
 // Outlook is the decision to expect if traffic and errors go on as they have.
 type Outlook struct {
@@ -73,7 +77,7 @@ func (v *Verdict) outlook() *Outlook {
 		return nil
 	}
 	var first, last *Outlook
-	open := false
+	open := slices.ContainsFunc(v.Limits, func(l LimitVerdict) bool { return l.Verdict != Pass }) // which nothing foretells
 	for _, m := range v.Metrics {
 		switch o := m.Outlook; {
 		case m.Verdict == Pass:

@@ -19,6 +19,7 @@ type method struct {
 	cap, dispersion           string
 	onset                     bool
 	latency                   latency
+	limits                    limits
 }
 
 func newMethod() method {
@@ -40,6 +41,7 @@ func (m *method) addFlags(flags *pflag.FlagSet) {
 	flags.Var(&m.tolerance, "tolerance", "excess of errors that is let through, as 0.1 or 10%")
 	flags.Float64Var(&m.Margin, "margin", m.Margin, "the canary passes once it is shown to fail less than this many times as often")
 	flags.Var(&m.alpha, "alpha", "probability of ever failing a canary that is within the tolerance")
+	flags.Var(&m.limits, "limit", "the greatest share of the canary's requests that may be bad, whatever stable does: errors=1%, or 250ms=5% for slower ones; errors, --latency and each limit have equal parts of --alpha")
 	m.addCommonFlags(flags)
 }
 
@@ -88,10 +90,12 @@ func (m *method) config() (analysis.Config, error) {
 		}
 		c.Dispersion = v
 	}
+	c.Metrics[0].Weight = 0
 	if m.latency.given() {
-		c.Metrics[0].Weight = 0.5
-		c.Metrics = append(c.Metrics, m.latency.metric(0.5))
+		c.Metrics = append(c.Metrics, m.latency.metric(0))
 	}
+	c.Limits = m.limits
+	c = c.Weighed()
 	if err := c.Validate(); err != nil {
 		return c, usagef("%w", err)
 	}
