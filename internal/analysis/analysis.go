@@ -25,6 +25,7 @@ type Analysis struct {
 	versions Versions
 	metrics  []*evidence // as in the configuration
 	limits   []*ceiling  // as in the configuration
+	flow     flow        // of the first metric
 	traffic  *trafficShare
 	pods     *podWatch // nil where nobody watches them
 
@@ -140,7 +141,8 @@ func (a *Analysis) Add(i metrics.Interval) error {
 	if i.End.After(a.end) {
 		a.end = i.End
 	}
-	if a.traffic != nil && i.Metric == a.metrics[0].main.name { // every metric counts the same requests
+	if i.Metric == a.metrics[0].main.name { // every metric counts the same requests
+		a.flow.add(i)
 		if err := a.traffic.add(i); err != nil {
 			return err
 		}
