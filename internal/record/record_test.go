@@ -153,7 +153,7 @@ func TestFilesPutTogether(t *testing.T) {
 	good, bad := recordtest.Promoted(), recordtest.RolledBack()
 	whole := lines(t, good)
 	half := len(good) / 2
-	first := append(lines(t, good[:half]), lines(t, good[half : half+1])[:40]...) // its last line is torn
+	first := append(lines(t, good[:half]), lines(t, good[half:half+1])[:40]...) // its last line is torn
 	elsewhere := slices.Clone(good[half-3:])
 	for i := range elsewhere { // they overlap, and the other machine has its own time zone
 		elsewhere[i].Time = elsewhere[i].Time.In(time.FixedZone("CET", 3600))

@@ -114,7 +114,7 @@ func (p *Play) count() {
 	share := float64(p.at.Weight) / 100
 	s, c := p.draw(n*(1-share), p.Failing.Stable), p.draw(n*share, p.Failing.Canary)
 	p.stable, p.canary = plus(p.stable, s), plus(p.canary, c)
-	p.logE += bet(s, c, 3)
+	p.logE = max(p.logE+bet(s, c, 3), -2) // a harm that begins late shows soon
 	p.pass -= bet(s, c, 1.5)
 }
 
@@ -134,7 +134,7 @@ func bet(s, c event.Arm, times float64) float64 {
 }
 
 func (p *Play) draw(n, failing float64) event.Arm {
-	a := event.Arm{Requests: uint64(math.Round(n))}
+	a := event.Arm{Requests: uint64(n + p.random.Float64())}
 	for range a.Requests {
 		if p.random.Float64() < failing {
 			a.Bad++

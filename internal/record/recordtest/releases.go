@@ -20,10 +20,9 @@ func Promoted() []event.Event {
 
 // RolledBack is a release that is bad from the first request.
 func RolledBack() []event.Event {
-	p := New("shop-81c2", 3).Tell(event.Started, "ci", "release of v3 beside v1")
-	p.Rename(func(r *event.Release) { r.To, r.Image = "v3", "registry.example/shop:v3" })
-	p.Failing.Canary = 0.2
-	p.Wait(2*time.Second).Step(0, 10)
+	p := New("shop-81c2", 3).Rename(func(r *event.Release) { r.To, r.Image = "v3", "registry.example/shop:v3" })
+	p.Failing.Canary, p.Rate = 0.2, 60
+	p.Tell(event.Started, "ci", "release of v3 beside v1").Wait(2*time.Second).Step(0, 10)
 	for p.Known().Verdict != canary.Fail {
 		p.Read(p.Every)
 	}
@@ -33,7 +32,9 @@ func RolledBack() []event.Event {
 // Eventful is a release with pauses, a gate, a stranger, an engine that died and
 // one that took its leave.
 func Eventful() []event.Event {
-	p := New("shop-a4d0", 4).Tell(event.Started, "ana@example.com", "release of v2 beside v1")
+	p := New("shop-a4d0", 4)
+	p.Every = 5 * time.Second
+	p.Tell(event.Started, "ana@example.com", "release of v2 beside v1")
 	p.Wait(5*time.Second).Step(0, 5).Read(2 * time.Minute)
 	p.In(canary.Paused).Tell(event.Paused, "", "the plan pauses before step 2 of 4").Read(90 * time.Second)
 	p.In(canary.Progressing).Tell(event.Resumed, "ben@example.com", "resumed").Step(1, 15).Read(80 * time.Second)
@@ -62,7 +63,8 @@ func Long() []event.Event {
 	p.Step(1, 20).Read(40 * time.Minute)
 	p.Step(2, 40).Read(60 * time.Minute)
 	p.Step(3, 50).Read(32 * time.Minute)
-	p.Failing.Canary = 0.03
-	p.Read(5 * time.Minute)
+	for p.Failing.Canary = 0.03; p.Known().Verdict != canary.Fail; {
+		p.Read(p.Every)
+	}
 	return p.End(canary.RolledBack, "", "", "the canary fails more often than the tolerance allows").Events
 }
