@@ -16,8 +16,12 @@ import (
 // route, so a command needs to reach the API server alone, and it is the same
 // whether something drives it or nothing does.
 
-// errNoRelease marks a command about a release where there is none to steer.
-var errNoRelease = errors.New("no release is in progress")
+var (
+	// errNoRelease marks a command about a release where there is none to steer.
+	errNoRelease = errors.New("no release is in progress")
+	// errInTheWay marks what cannot be done by hand while there is one.
+	errInTheWay = errors.New("a release is in progress")
+)
 
 // lastRelease is the release that a route is in, or how its last one ended; nil for
 // none. It is the position's also where somebody has since changed who is on
