@@ -55,21 +55,25 @@ func (o *resume) run(ctx context.Context) error {
 		return err
 	}
 	r := lastRelease(d.after)
-	if d.changed {
-		o.note("%s: release %s is resumed %s: %s", d.after.Name, r.ID, at(*r, steps(d.after)), shares(d.after))
-	} else {
-		o.note("%s: release %s is not paused; it stands %s: %s", d.after.Name, r.ID, at(*r, steps(d.after)), shares(d.after))
+	what := "is not paused; it stands"
+	switch {
+	case d.changed:
+		what = "is resumed"
+	case r.Wish != "":
+		what = "is asked to " + asking(r.Wish) + " already,"
 	}
+	o.note("%s: release %s %s %s: %s", d.after.Name, r.ID, what, at(*r, steps(d.after)), shares(d.after))
 	if err := o.print(d.after); err != nil || o.dry() {
 		return err
 	}
 	return o.seeTo(ctx, d.after)
 }
 
-// decide lets a paused release go on from the weights that the route has.
+// decide lets a paused release go on from the weights that the route has. One
+// that was asked for something goes on with that: whoever drives it resumes it so.
 func (o *resume) decide(route traffic.Route) (*traffic.Change, error) {
 	r, err := inProgress(route)
-	if err != nil || r.Phase != canary.Paused {
+	if err != nil || r.Phase != canary.Paused || r.Wish != "" {
 		return nil, err
 	}
 	plan, err := planOf(route)

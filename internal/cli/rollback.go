@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,15 +119,22 @@ func (o *rollback) rollBack(ctx context.Context, router traffic.Router, route tr
 	return router.Split(ctx, route, change, o.write())
 }
 
-// returned is the write that undoes a promotion. A release that ended in it ends
-// once more, otherwise.
+// returned is the write that undoes a promotion. Where a release made it, that
+// ends once more, otherwise.
 func returned(route traffic.Route, why string, now time.Time) traffic.Change {
 	restored := route.Place().Restored()
 	c := traffic.Change{Weights: canary.AllCanary(), Position: &restored}
-	if r := lastRelease(route); r != nil && r.Phase == canary.Promoted {
+	history := canary.ParseHistory(route.Notes[canary.HistoryAnnotation])
+	i := slices.IndexFunc(history, func(e canary.Ended) bool { return e.From == restored.Stable && e.To == restored.Canary })
+	if i < 0 || history[i].Outcome != canary.Promoted {
+		return c
+	}
+	again := history[i]
+	again.Outcome, again.Basis, again.Why, again.Ended = canary.RolledBack, "", why, now.UTC()
+	c.Notes = remembered(route, again)
+	if r := lastRelease(route); r != nil && r.ID == again.ID {
 		back := r.Back(why, now)
 		restored.Release = &back
-		c.Notes = remembered(route, back.End(restored.Stable, restored.Canary))
 	}
 	return c
 }
