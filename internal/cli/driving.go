@@ -19,9 +19,12 @@ import (
 // the context ends.
 type driver func(ctx context.Context, f *Factory, route traffic.Route) error
 
-// knownAnnotation is the key under which the Lease of a release carries what its
-// engine knew at the last renewal: an event.Known as JSON.
-const knownAnnotation = "canaryctl.io/known"
+// The keys under which the Lease of a release carries what its engine knew at the
+// last renewal, an event.Known as JSON, and the sentence of what it waited for.
+const (
+	knownAnnotation = "canaryctl.io/known"
+	waitsAnnotation = "canaryctl.io/waits"
+)
 
 // driving is who drives a release, and what it knew when it last said so.
 type driving struct {
@@ -29,6 +32,7 @@ type driving struct {
 	Renewed time.Time
 	Alive   bool // it has said so lately enough
 	Known   *event.Known
+	Waits   string
 }
 
 // drivingOf reads the Lease of a route's release: who holds it drives it. Nobody
@@ -62,6 +66,7 @@ func drivingIn(lease *unstructured.Unstructured, now time.Time) driving {
 		d.Renewed = t
 	}
 	d.Alive = d.Holder != "" && now.Before(d.Renewed.Add(time.Duration(seconds)*time.Second))
+	d.Waits = lease.GetAnnotations()[waitsAnnotation]
 	var known event.Known
 	if text := lease.GetAnnotations()[knownAnnotation]; text != "" && json.Unmarshal([]byte(text), &known) == nil {
 		d.Known = &known

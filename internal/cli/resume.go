@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -93,10 +95,30 @@ func (o *resume) seeTo(ctx context.Context, route traffic.Route) error {
 		return err
 	case d.Alive:
 		o.note("%s drives it", d.Holder)
+		if o.watch {
+			return o.lookOn(ctx, route)
+		}
 	case o.drive != nil:
 		return o.drive(ctx, o.f, route)
 	default:
 		o.note("nobody drives it: it stands where it is")
 	}
 	return nil
+}
+
+// lookOn shows the release until it is over, and ends as it ended.
+func (o *resume) lookOn(ctx context.Context, route traffic.Route) error {
+	s := &status{
+		f: o.f, target: target{vs: route.Name, host: route.Host}, watch: true, window: metrics.DefaultWindow,
+		done: func(r *statusReport) (bool, error) {
+			switch {
+			case r.Release == nil:
+				return true, fmt.Errorf("%s: %w any more", route, errNoRelease)
+			case r.Release.Phase == canary.RolledBack:
+				return true, fmt.Errorf("%s: release %s: %w: %s", route, r.Release.ID, ErrRolledBack, r.Release.Why)
+			}
+			return r.Release.Phase.Over(), nil
+		},
+	}
+	return s.follow(ctx)
 }
