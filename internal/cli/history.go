@@ -158,7 +158,7 @@ func historyTable(all []pastRelease, now time.Time, wide bool) string {
 		if r.Ended != nil {
 			end = *r.Ended
 		}
-		when, why := r.Started.Local().Format("2006-01-02 15:04"), inBrief(r.Why)
+		when, why := r.Started.In(now.Location()).Format("2006-01-02 15:04"), inBrief(r.Why)
 		cells := []string{
 			when, orDash(r.From), orDash(r.To), orDash(r.Image), r.Outcome, orDash(string(r.Basis)),
 			end.Sub(r.Started).Round(time.Second).String(), fmt.Sprint(r.Requests), fmt.Sprint(r.Errors), orDash(r.By),

@@ -52,7 +52,7 @@ func (s *statusRelease) table(now time.Time) string {
 	if len(s.Steps) > 0 {
 		fmt.Fprintf(&b, "  steps     %s\n", s.path())
 	}
-	fmt.Fprintf(&b, "  at        %s, since %s%s\n", s.place(), s.Since.Local().Format("15:04:05"), s.more(now))
+	fmt.Fprintf(&b, "  at        %s, since %s%s\n", s.place(), s.Since.In(now.Location()).Format("15:04:05"), s.more(now))
 	switch {
 	case s.Phase == canary.Paused:
 		fmt.Fprintf(&b, "  paused    %s ago: %s; canaryctl resume goes on\n", since(s.Paused), s.Why)
