@@ -37,12 +37,15 @@ func (r *Router) Admit(ctx context.Context, route traffic.Route, version string,
 		}
 		place := fresh.Place()
 		place.App, place.Canary = route.App, version
+		if fresh.Position != nil {
+			place.Release = fresh.Position.Release // the canary is its, named by it or not
+		}
 		for _, a := range added {
 			if !slices.Contains(place.Added, a) {
 				place.Added = append(place.Added, a)
 			}
 		}
-		return append(p, position(vs, &place)...), nil
+		return append(p, memory(vs, traffic.Change{Position: &place})...), nil
 	})
 }
 

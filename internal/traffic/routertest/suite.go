@@ -27,6 +27,9 @@ type Fixture struct {
 	Interfere func()
 	// Interfered reports whether that change is still there.
 	Interfered func() bool
+	// Overrule is somebody else's write of the weights of stable and canary, as
+	// kubectl edit would make it.
+	Overrule func(stable, onTrial int)
 	// Writes counts the write requests so far.
 	Writes func() int
 }
@@ -34,6 +37,10 @@ type Fixture struct {
 // Suite is the contract. New makes a fresh fixture for every test.
 type Suite struct {
 	New func(t *testing.T) Fixture
+	// Header and Mirror are powers that not every router has: to lead requests
+	// with a header, or copies, to the canary. traffic.Watching is another, which
+	// a Router of type shows by itself.
+	Header, Mirror bool
 }
 
 // Run runs the tests of the contract.
@@ -51,6 +58,18 @@ func (s Suite) Run(t *testing.T) {
 	t.Run("others' changes survive", s.interference)
 	t.Run("a decision on stale roles is given up", s.stale)
 	t.Run("ten writers", s.race)
+	t.Run("notes in the same write", s.notes)
+	t.Run("a release is remembered before its canary is there", s.preparing)
+	t.Run("a release under way is not forgotten", s.underWay)
+	t.Run("a fence gives way to others' weights", s.fenceWeights)
+	t.Run("a fence gives way to others' releases", s.fencePosition)
+	t.Run("a fence lets other changes pass", s.fenceOther)
+	for name, b := range s.besides() {
+		t.Run(name+" goes beside the weights", func(t *testing.T) { s.beside(t, b) })
+		t.Run(name+" is gone after a rollback", func(t *testing.T) { s.besideRollback(t, b) })
+		t.Run(name+" is gone with the canary", func(t *testing.T) { s.besideDismissed(t, b) })
+		t.Run(name+" is fenced", func(t *testing.T) { s.besideFenced(t, b) })
+	}
 }
 
 func (s Suite) find(t *testing.T) {
@@ -303,7 +322,8 @@ func (f Fixture) forget(t *testing.T, r traffic.Route, version string) {
 	if err != nil {
 		t.Fatalf("dismiss %s: %v", version, err)
 	}
-	if _, err := f.Router.Remember(t.Context(), r, r.Place().Without(version), traffic.Write{}); err != nil {
+	p := r.Place().Without(version)
+	if _, err := f.Router.Remember(t.Context(), r, traffic.Change{Position: &p}, traffic.Write{}); err != nil {
 		t.Fatalf("forget %s: %v", version, err)
 	}
 }
