@@ -129,6 +129,9 @@ func (p *canaryPlan) check(replace bool) error {
 	if p.route.Canary != p.spec.Version && p.route.Position != nil {
 		p.displaced = p.route.Position.Canary
 	}
+	if err := p.unreleased(); err != nil {
+		return err
+	}
 	serving := p.route.Canary != "" && p.route.Weights.Canary > 0
 	switch {
 	case p.displaced != "" && !replace:
@@ -142,6 +145,17 @@ func (p *canaryPlan) check(replace bool) error {
 			"take it away first: canaryctl rollback; nothing was changed")
 	}
 	return nil
+}
+
+// unreleased refuses to change what a release in progress is about. To create its
+// very canary changes nothing, or completes it.
+func (p *canaryPlan) unreleased() error {
+	r := running(p.route)
+	if r == nil || p.route.Canary == p.spec.Version && len(p.differences) == 0 {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("create canary %s: %s: %w: %s, of %s", p.spec.Version, p.route, errInTheWay, r.ID, orDash(p.route.Canary)),
+		"end that one first: canaryctl abort, which removes its canary, or canaryctl rollback, which keeps it; nothing was changed")
 }
 
 // rehearse has the API server check what comes last before anything is created:

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
@@ -37,7 +36,8 @@ func NewCmdDeleteCanary(f *Factory) *cobra.Command {
 		Short: "Remove the canary, or after a promotion the old version",
 		Long: `Remove the canary, or after a promotion the version that was stable before. Where
 it still gets traffic, that goes to the stable version first; a person is asked,
-a script says --yes. Then go its destination and subset, as far as create-canary
+a script says --yes. A release in progress is asked about likewise, and is over with
+it: rolled back. Then go its destination and subset, as far as create-canary
 added them, and its Deployment: the route is left as it was before.`,
 		Example: `  canaryctl delete-canary
 
@@ -78,7 +78,7 @@ func (o *deleteCanary) run(ctx context.Context) error {
 		o.note("%s: %s is the only version; nothing to delete", route.Name, route.Stable)
 		return o.print(route)
 	}
-	if version == route.Canary && route.Weights.Canary > 0 {
+	if version == route.Canary && (route.Weights.Canary > 0 || running(route) != nil) {
 		if route, err = o.takeTrafficAway(ctx, router, route); err != nil {
 			return err
 		}
@@ -136,9 +136,14 @@ func (o *deleteCanary) unrouted(ctx context.Context, route traffic.Route) (strin
 }
 
 // takeTrafficAway gives the canary's share to the stable version, once that is
-// agreed to.
+// agreed to. A release in progress is over with it.
 func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Router, route traffic.Route) (traffic.Route, error) {
-	if !o.force {
+	r := running(route)
+	if r != nil && r.Rolling() && !o.force {
+		return route, hint.Wrap(fmt.Errorf("delete version %s: %w", route.Canary, errRolling),
+			"canaryctl pause stops that where it is; --force gives the traffic back and removes %s all the same", route.Canary)
+	}
+	if !o.force && route.Weights.Canary > 0 {
 		if err := canAnswer(ctx, o.f, router, route, route.Stable); err != nil {
 			return route, err
 		}
@@ -148,21 +153,27 @@ func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Route
 			return route, err
 		}
 	}
-	after, err := router.Split(ctx, route, traffic.Change{Weights: canary.AllStable()}, o.write())
+	after, err := apply(ctx, router, route, givenBack(route, asked(o.f, ""), o.f.Clock.Now()), o.write())
 	if err != nil {
 		return route, err
 	}
 	o.note("%s: %s (was %s)", route.Name, shares(after), route.Weights)
+	if r != nil {
+		o.note("release %s is over: rolled back", r.ID)
+	}
 	return after, nil
 }
 
 func (o *deleteCanary) confirm(ctx context.Context, route traffic.Route) error {
-	unconfirmed := fmt.Errorf("delete version %s: it gets %d%% of the traffic: %w", route.Canary, route.Weights.Canary, errUnconfirmed)
+	about := fmt.Sprintf("it gets %d%% of the traffic", route.Weights.Canary)
+	if r := running(route); r != nil {
+		about = fmt.Sprintf("release %s is in progress, with %d%% of the traffic", r.ID, route.Weights.Canary)
+	}
+	unconfirmed := fmt.Errorf("delete version %s: %s: %w", route.Canary, about, errUnconfirmed)
 	if !o.f.Interactive() {
 		return hint.Wrap(unconfirmed, "--yes gives that to %s first, then deletes; nothing was changed", route.Stable)
 	}
-	fmt.Fprintf(o.f.Err, "%s gets %d%% of the traffic. Give that to %s, and delete %s? [y/N] ",
-		route.Canary, route.Weights.Canary, route.Stable, route.Canary)
+	fmt.Fprintf(o.f.Err, "%s: %s. Give that to %s, and delete %s? [y/N] ", route.Canary, about, route.Stable, route.Canary)
 	answer, err := readLine(ctx, o.f.In)
 	if err != nil {
 		return err
