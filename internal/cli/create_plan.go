@@ -167,7 +167,7 @@ func (p *canaryPlan) rehearse(ctx context.Context) (err error) {
 	case p.displaced != "": // the route takes the new one only once the old one is gone
 		_, err = p.router.Dismiss(ctx, p.route, p.displaced, w)
 	case p.live == nil || len(p.differences) > 0:
-		_, err = p.router.Admit(ctx, p.route, p.spec.Version, w)
+		_, err = p.router.Admit(ctx, p.route, traffic.Admission{Version: p.spec.Version}, w)
 	}
 	return err
 }

@@ -110,6 +110,14 @@ type Change struct {
 	Fence bool
 }
 
+// Admission is what lets a version in. Where a release begins with it, that and its
+// notes go into the same write.
+type Admission struct {
+	Version string
+	Release *canary.Release
+	Notes   map[string]string
+}
+
 // Write says how a change is applied.
 type Write struct {
 	DryRun DryRun
@@ -143,8 +151,9 @@ type Router interface {
 	Split(ctx context.Context, r Route, c Change, w Write) (Route, error)
 	// Admit makes the canary version routable with weight 0: first the subset,
 	// then the destination, so that no request can meet a missing subset.
-	// ErrOtherCanary where the route has another canary.
-	Admit(ctx context.Context, r Route, version string, w Write) (Route, error)
+	// ErrOtherCanary where the route has another canary, ErrConflict where a
+	// release was to begin and somebody else changed the route meanwhile.
+	Admit(ctx context.Context, r Route, a Admission, w Write) (Route, error)
 	// Dismiss makes a version unroutable: first the destination, then the
 	// subset. Of a canary it takes away what Admit added; a previous version it
 	// takes away whole. ErrServing where the version still has weight.

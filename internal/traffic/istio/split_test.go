@@ -133,7 +133,7 @@ func TestWeightsAlwaysSumTo100(t *testing.T) {
 				_, _ = router.Split(t.Context(), route, traffic.Change{Weights: canary.AllStable(), Beside: &beside}, traffic.Write{})
 			case 0:
 				version := rapid.SampledFrom([]string{"v1", "v2", "v3"}).Draw(p, "admitted")
-				_, _ = router.Admit(t.Context(), route, version, traffic.Write{})
+				_, _ = router.Admit(t.Context(), route, traffic.Admission{Version: version}, traffic.Write{})
 			case 1:
 				version := rapid.SampledFrom([]string{"v1", "v2", "v3"}).Draw(p, "dismissed")
 				if after, err := router.Dismiss(t.Context(), route, version, traffic.Write{}); err == nil {

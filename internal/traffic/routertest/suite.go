@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -51,6 +52,7 @@ func (s Suite) Run(t *testing.T) {
 	t.Run("position and weights in one write", s.oneWrite)
 	t.Run("admit and dismiss leave no trace", s.noTrace)
 	t.Run("admit is idempotent", s.admitTwice)
+	t.Run("a release begins with its canary", s.begins)
 	t.Run("one canary at a time", s.otherCanary)
 	t.Run("dismiss spares a version with weight", s.serving)
 	t.Run("previous version", s.previous)
@@ -150,12 +152,33 @@ func (s Suite) noTrace(t *testing.T) {
 	}
 }
 
+// begins has a release begin with its canary: whoever reads the one sees the other.
+func (s Suite) begins(t *testing.T) {
+	f := s.New(t)
+	before := f.mustFind(t)
+	release := canary.Begin("r1", "hash", time.Unix(1, 0))
+	a := traffic.Admission{Version: "v2", Release: &release, Notes: map[string]string{canary.PlanAnnotation: "{}"}}
+	r, err := f.Router.Admit(t.Context(), before, a, traffic.Write{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Canary != "v2" || r.Position == nil || r.Position.Release == nil || r.Notes[canary.PlanAnnotation] != "{}" {
+		t.Fatalf("the route does not tell of the release: %+v, %v", r.Position, r.Notes)
+	}
+	if diff := cmp.Diff(release, *r.Position.Release); diff != "" {
+		t.Errorf("the release (-begun +read):\n%s", diff)
+	}
+	if _, err := f.Router.Admit(t.Context(), before, a, traffic.Write{}); !errors.Is(err, traffic.ErrConflict) {
+		t.Errorf("begun again on what the route was before: %v, want ErrConflict", err)
+	}
+}
+
 func (s Suite) admitTwice(t *testing.T) {
 	f := s.New(t)
 	before := f.Dump()
 	r := f.admitted(t)
 	writes := f.Writes()
-	again, err := f.Router.Admit(t.Context(), r, "v2", traffic.Write{})
+	again, err := f.Router.Admit(t.Context(), r, traffic.Admission{Version: "v2"}, traffic.Write{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +194,7 @@ func (s Suite) admitTwice(t *testing.T) {
 func (s Suite) otherCanary(t *testing.T) {
 	f := s.New(t)
 	r := f.admitted(t)
-	if _, err := f.Router.Admit(t.Context(), r, "v3", traffic.Write{}); !errors.Is(err, traffic.ErrOtherCanary) {
+	if _, err := f.Router.Admit(t.Context(), r, traffic.Admission{Version: "v3"}, traffic.Write{}); !errors.Is(err, traffic.ErrOtherCanary) {
 		t.Errorf("a second canary: %v, want ErrOtherCanary", err)
 	}
 }
@@ -300,7 +323,7 @@ func (f Fixture) mustFind(t *testing.T) traffic.Route {
 
 func (f Fixture) admitted(t *testing.T) traffic.Route {
 	t.Helper()
-	r, err := f.Router.Admit(t.Context(), f.mustFind(t), "v2", traffic.Write{})
+	r, err := f.Router.Admit(t.Context(), f.mustFind(t), traffic.Admission{Version: "v2"}, traffic.Write{})
 	if err != nil {
 		t.Fatalf("admit v2: %v", err)
 	}
