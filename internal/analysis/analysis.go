@@ -21,6 +21,7 @@ type Versions struct {
 // Analysis keeps what is known of one canary. Feed it intervals with Add, in the
 // order of time, and ask for the Verdict as often as you like.
 type Analysis struct {
+	asked    string // hash of the configuration that it began with
 	config   Config
 	versions Versions
 	metrics  []*evidence // as in the configuration
@@ -40,7 +41,7 @@ func New(c Config, v Versions) (*Analysis, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Analysis{config: c, versions: v}
+	a := &Analysis{asked: c.Hash(), config: c, versions: v}
 	for _, m := range c.Metrics {
 		e, err := newEvidence(m, c)
 		if err != nil {
@@ -70,9 +71,10 @@ func (a *Analysis) Expect(share float64, from time.Time) error {
 }
 
 // WatchPods says that See will tell of the Pods, whose restarts count from a time
-// on. It does nothing where the configuration has no gate for them.
+// on. It does nothing where the configuration has no gate for them, or where they
+// have been watched before.
 func (a *Analysis) WatchPods(begin time.Time) {
-	if a.config.Pods != nil {
+	if a.config.Pods != nil && a.pods == nil {
 		a.pods = &podWatch{gate: *a.config.Pods, versions: a.versions, begin: begin, pods: map[string]*podHistory{}}
 	}
 }

@@ -26,9 +26,8 @@ type Figures struct {
 	Risk float64
 	// Needs is how many more requests the canary has to answer until the evidence
 	// would show that Risk, if it came one request after the other: about the
-	// median, rather too many. It
-	// is infinite where no evidence would, as without stable's requests, and 0
-	// without a Risk.
+	// median, rather too many. It is infinite where no evidence would, as without
+	// stable's requests, and 0 without a Risk.
 	Needs float64
 	// Least is the shortest time in which the evidence can suffice, by the length
 	// of the intervals and the cap on what one adds; 0 without intervals or cap.
@@ -67,7 +66,7 @@ func (a *Analysis) Figures() Figures {
 	if n, err := plan.Requests(0.5); err == nil && f.Stable.Requests > 0 {
 		f.Needs = n
 	}
-	if intervals > 0 && e.config.Cap > 0 {
+	if took > 0 && e.config.Cap > 0 {
 		plan.Scrape, plan.Cap = 1, e.config.Cap
 		f.Least = time.Duration(plan.MinScrapes()) * took / time.Duration(intervals)
 	}

@@ -23,7 +23,10 @@ type row struct {
 }
 
 // Arms are both versions.
-type Arms struct{ Stable, Canary Arm }
+type Arms struct {
+	Stable Arm `json:"stable"`
+	Canary Arm `json:"canary"`
+}
 
 // recent is how far back a rate looks.
 const recent = 30 * time.Second

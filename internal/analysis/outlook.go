@@ -25,18 +25,13 @@ const (
 // included; a formula would be an approximation of it. It returns nil when there
 // is no end in sight.
 func (e *evidence) outlook() (*Outlook, error) {
-	future, err := newEvidence(e.metric, e.config)
+	future, err := e.clone()
 	if err != nil {
 		return nil, err
 	}
 	seen := make([][]stats.Scrape, len(e.edges))
 	for k, c := range e.edges {
-		for s := range c.ledger.All() {
-			if err := future.update(future.edges[k], s); err != nil {
-				return nil, err
-			}
-			seen[k] = append(seen[k], s)
-		}
+		seen[k] = slices.Collect(c.ledger.All())
 	}
 	most := e.main.ledger.Len()
 	for n := range min(aheadTimes*most, aheadUpdates/len(e.edges)) {

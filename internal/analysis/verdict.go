@@ -159,7 +159,7 @@ func (e *evidence) verdict(names Versions, cause bool) (MetricVerdict, error) {
 	m := MetricVerdict{
 		Name:           e.metric.Name,
 		Verdict:        Inconclusive,
-		Intervals:      e.main.ledger.Len(),
+		Intervals:      e.main.intervals,
 		Stable:         Arm{total.StableTotal, total.StableBad},
 		Canary:         Arm{total.CanaryTotal, total.CanaryBad},
 		Rollback:       e.harmEvidence(),
