@@ -49,8 +49,8 @@ type Pods struct {
 	Calm        canary.Duration `json:"calm"`
 }
 
-// latency is the name of metrics of slow requests.
-const latency = "latency"
+// Latency is the name of metrics of slow requests.
+const Latency = "latency"
 
 // DefaultAnalysis is the method of stats.Default, on errors only, with the Pods
 // watched.

@@ -99,13 +99,13 @@ func (a Analysis) checkMetrics(at string, all *checks) {
 		at := fmt.Sprintf("%s[%d].", at, i)
 		switch timed := m.Over != 0 || m.Quantile != 0; m.Name {
 		case analysis.Errors:
-			all.unless(!timed, at+"name", "%s are counted whatever time they take; over and quantile go with %s", m.Name, latency)
-		case latency:
+			all.unless(!timed, at+"name", "%s are counted whatever time they take; over and quantile go with %s", m.Name, Latency)
+		case Latency:
 			all.unless(timed, at+"name", "say from where on a request is slow: over, as 250ms, or quantile, as p95")
 			all.unless(m.Over == 0 || m.Quantile == 0, at+"quantile", "a metric has over or quantile, not both")
 			all.unless(m.Over >= 0, at+"over", "it cannot be negative, and is %s", m.Over)
 		default:
-			all.unless(false, at+"name", "%q is neither %s nor %s", m.Name, analysis.Errors, latency)
+			all.unless(false, at+"name", "%q is neither %s nor %s", m.Name, analysis.Errors, Latency)
 			continue
 		}
 		name := m.metric(1).Name
