@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
 )
 
 // place is where something stands in a file; both count from 1.
@@ -196,6 +198,18 @@ func join(path, name string) string {
 
 // wanted says in words what a field of a type holds.
 func wanted(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[canary.Duration]():
+		return `a duration such as "90s"`
+	case reflect.TypeFor[Share]():
+		return "a share such as 0.1 or 10%"
+	case reflect.TypeFor[Factor]():
+		return "a number above 1, or off"
+	case reflect.TypeFor[Dispersion]():
+		return "a number of 1 or more, or auto"
+	case reflect.TypeFor[Quantile]():
+		return "a quantile such as p95"
+	}
 	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"
@@ -205,8 +219,6 @@ func wanted(t reflect.Type) string {
 		return "a whole number of 0 or more"
 	case reflect.Float64:
 		return "a number"
-	case reflect.Int64: // canary.Duration
-		return "a duration such as \"90s\""
 	}
 	return "text"
 }
