@@ -5,57 +5,48 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/planfile"
 )
 
 // latency is a flag's value: an edge of the histogram, as 250ms, or a quantile of
 // what stable takes, as p95.
 type latency struct {
 	edge     time.Duration
-	quantile float64
+	quantile planfile.Quantile
 }
 
 func (l *latency) given() bool  { return l.edge > 0 || l.quantile > 0 }
 func (l *latency) Type() string { return "latency" }
 
 func (l *latency) String() string {
-	switch {
-	case l.quantile > 0:
-		return "p" + strconv.FormatFloat(100*l.quantile, 'g', 6, 64)
-	case l.edge > 0:
+	if l.edge > 0 {
 		return l.edge.String()
 	}
-	return ""
+	return l.quantile.String()
 }
 
 func (l *latency) Set(text string) error {
-	if percent, ok := strings.CutPrefix(text, "p"); ok {
-		q, err := strconv.ParseFloat(percent, 64)
-		if err != nil || !(q > 0 && q < 100) {
-			return usagef("%q is not a quantile between p0 and p100, like p95 or p99.9", text)
-		}
-		*l = latency{quantile: q / 100}
-		return nil
+	if *l = (latency{}); strings.HasPrefix(text, "p") {
+		return l.quantile.Set(text)
 	}
 	edge, err := time.ParseDuration(text)
 	if err != nil || edge <= 0 {
 		return usagef("%q is neither a time like 250ms nor a quantile like p95", text)
 	}
-	*l = latency{edge: edge}
+	l.edge = edge
 	return nil
 }
 
-func (l *latency) metric(weight float64) analysis.Metric {
-	if l.quantile > 0 {
-		return analysis.LatencyQuantile(l.quantile, weight)
-	}
-	return analysis.Latency(l.edge, weight)
+// metric is what a plan file says for it.
+func (l *latency) metric() planfile.Metric {
+	return planfile.Metric{Name: planfile.Latency, Over: canary.Duration(l.edge), Quantile: l.quantile}
 }
 
 // latencies reports whether a histogram is to be read.

@@ -63,7 +63,7 @@ the limits count them as what they are worth (docs/calibrate.md).`,
 			if err != nil {
 				return err
 			}
-			auto := o.method.onset && !cmd.Flags().Changed("onset-intervals")
+			auto := o.method.Onset && !cmd.Flags().Changed("onset-intervals")
 			return o.run(cmd.Context(), config, args, auto)
 		},
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/metrics/podscrape"
+	"github.com/canaryctl/canaryctl/internal/planfile"
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
@@ -68,7 +68,7 @@ func (o *plan) read(ctx context.Context, flags *pflag.FlagSet) error {
 		o.planned.Interval = u.every
 	}
 	if !flags.Changed("dispersion") && u.dispersion > 0 {
-		o.method.dispersion = strconv.FormatFloat(u.dispersion, 'g', -1, 64)
+		o.method.Dispersion = planfile.Dispersion(u.dispersion)
 	}
 	if flags.Changed("error-share") {
 		return nil

@@ -93,9 +93,9 @@ that is chosen by what one release shows says nothing about that release.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&o.tolerances, "tolerance", []string{o.method.tolerance.String()}, "excesses of errors that are let through, as 0.1 or 10%")
+	flags.StringSliceVar(&o.tolerances, "tolerance", []string{o.method.Tolerance.String()}, "excesses of errors that are let through, as 0.1 or 10%")
 	flags.Float64SliceVar(&o.margins, "margin", []float64{o.method.Margin}, "ratios of errors that a pass excludes")
-	flags.StringSliceVar(&o.alphas, "alpha", []string{o.method.alpha.String()}, "probabilities of ever failing a canary that is within the tolerance")
+	flags.StringSliceVar(&o.alphas, "alpha", []string{o.method.Alpha.String()}, "probabilities of ever failing a canary that is within the tolerance")
 	o.method.addCommonFlags(flags)
 	o.limit = fixedLimit{share: "1%", method: &o.method.limits}
 	flags.Var(&o.limit, "limit", "fixed limit to compare with: share of the canary's requests that may be bad; off for none. With a metric, as errors=1% or 250ms=5%, a limit of the method itself, as analyze has it; may be given several times")
@@ -160,11 +160,11 @@ func (o *replay) configs() ([]analysis.Config, error) {
 		for _, margin := range o.margins {
 			for _, alpha := range o.alphas {
 				m := o.method
-				if err := m.tolerance.Set(tolerance); err != nil {
-					return nil, fmt.Errorf("--tolerance: %w", err)
+				if err := m.Tolerance.Set(tolerance); err != nil {
+					return nil, usagef("--tolerance: %w", err)
 				}
-				if err := m.alpha.Set(alpha); err != nil {
-					return nil, fmt.Errorf("--alpha: %w", err)
+				if err := m.Alpha.Set(alpha); err != nil {
+					return nil, usagef("--alpha: %w", err)
 				}
 				m.Margin = margin
 				c, err := m.config()
