@@ -78,8 +78,8 @@ func (o *deleteCanary) run(ctx context.Context) error {
 		o.note("%s: %s is the only version; nothing to delete", route.Name, route.Stable)
 		return o.print(route)
 	}
-	if version == route.Canary && (route.Weights.Canary > 0 || running(route) != nil) {
-		if route, err = o.takeTrafficAway(ctx, router, route); err != nil {
+	if o.matters(route, version) {
+		if route, err = o.takeTrafficAway(ctx, router, route, version); err != nil {
 			return err
 		}
 	}
@@ -135,9 +135,18 @@ func (o *deleteCanary) unrouted(ctx context.Context, route traffic.Route) (strin
 	return strings.Join(others, ""), nil
 }
 
+// matters reports whether a version gets traffic, or is what a release in progress
+// is about. Such a release may not have named its canary in the route yet.
+func (o *deleteCanary) matters(route traffic.Route, version string) bool {
+	if version == route.Canary && route.Weights.Canary > 0 {
+		return true
+	}
+	return running(route) != nil && (version == route.Canary || route.Canary == "" && version != route.Previous())
+}
+
 // takeTrafficAway gives the canary's share to the stable version, once that is
 // agreed to. A release in progress is over with it.
-func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Router, route traffic.Route) (traffic.Route, error) {
+func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Router, route traffic.Route, version string) (traffic.Route, error) {
 	r := running(route)
 	if r != nil && r.Rolling() && !o.force {
 		return route, hint.Wrap(fmt.Errorf("delete version %s: %w", route.Canary, errRolling),
@@ -149,11 +158,11 @@ func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Route
 		}
 	}
 	if !o.yes && !o.dry() {
-		if err := o.confirm(ctx, route); err != nil {
+		if err := o.confirm(ctx, route, version); err != nil {
 			return route, err
 		}
 	}
-	after, err := apply(ctx, router, route, givenBack(route, asked(o.f, ""), o.f.Clock.Now()), o.write())
+	after, err := giveBack(ctx, router, route, givenBack(route, asked(o.f, ""), o.f.Clock.Now()), o.write())
 	if err != nil {
 		return route, err
 	}
@@ -164,16 +173,16 @@ func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Route
 	return after, nil
 }
 
-func (o *deleteCanary) confirm(ctx context.Context, route traffic.Route) error {
+func (o *deleteCanary) confirm(ctx context.Context, route traffic.Route, version string) error {
 	about := fmt.Sprintf("it gets %d%% of the traffic", route.Weights.Canary)
 	if r := running(route); r != nil {
 		about = fmt.Sprintf("release %s is in progress, with %d%% of the traffic", r.ID, route.Weights.Canary)
 	}
-	unconfirmed := fmt.Errorf("delete version %s: %s: %w", route.Canary, about, errUnconfirmed)
+	unconfirmed := fmt.Errorf("delete version %s: %s: %w", version, about, errUnconfirmed)
 	if !o.f.Interactive() {
 		return hint.Wrap(unconfirmed, "--yes gives that to %s first, then deletes; nothing was changed", route.Stable)
 	}
-	fmt.Fprintf(o.f.Err, "%s: %s. Give that to %s, and delete %s? [y/N] ", route.Canary, about, route.Stable, route.Canary)
+	fmt.Fprintf(o.f.Err, "%s: %s. Give that to %s, and delete %s? [y/N] ", version, about, route.Stable, version)
 	answer, err := readLine(ctx, o.f.In)
 	if err != nil {
 		return err

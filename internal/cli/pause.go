@@ -55,8 +55,7 @@ func (o *pause) run(ctx context.Context) error {
 		if err != nil || r.Phase == canary.Paused {
 			return nil, err
 		}
-		change := steering(route, r.PausedFor(canary.CausePerson, asked(o.f, o.why), o.f.Clock.Now()))
-		return &change, nil
+		return steering(route, r.PausedFor(canary.CausePerson, asked(o.f, o.why), o.f.Clock.Now())), nil
 	})
 	if err != nil {
 		return err

@@ -82,8 +82,7 @@ func (o *resume) decide(route traffic.Route) (*traffic.Change, error) {
 	if err != nil {
 		return nil, hint.Wrap(err, "without it nothing can go on: canaryctl rollback gives the traffic back, canaryctl promote --force goes to the end")
 	}
-	change := steering(route, r.Again(plan, route.Weights, o.f.Clock.Now()))
-	return &change, nil
+	return steering(route, r.Again(plan, route.Weights, o.f.Clock.Now())), nil
 }
 
 // seeTo makes sure that the release is driven: by whoever holds its Lease, else

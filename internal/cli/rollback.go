@@ -110,7 +110,7 @@ func (o *rollback) rollBack(ctx context.Context, router traffic.Router, route tr
 	case running(route) != nil || route.Canary != "":
 		change := givenBack(route, why, now)
 		change.Fence = fence && change.Position != nil
-		return apply(ctx, router, route, change, o.write())
+		return giveBack(ctx, router, route, change, o.write())
 	case route.Previous() == "":
 		return route, nil
 	}

@@ -93,9 +93,10 @@ func standing(route traffic.Route, r canary.Release) *canary.Position {
 	return &place
 }
 
-// steering writes a release's new state alone: the weights stay as they are.
-func steering(route traffic.Route, r canary.Release) traffic.Change {
-	return traffic.Change{Weights: route.Weights, Position: standing(route, r), Fence: true}
+// steering writes a release's new state alone, as long as nobody else changed what
+// it was decided on.
+func steering(route traffic.Route, r canary.Release) *traffic.Change {
+	return &traffic.Change{Position: standing(route, r), Fence: true}
 }
 
 // givenBack is the one write that ends the release of a route, if it is in one,
@@ -138,22 +139,23 @@ func planOf(route traffic.Route) (canary.Plan, error) {
 	return p, nil
 }
 
-// apply makes a change. Where the canary is recorded and not in the route yet,
-// there are no weights to set, and the position is all there is to say.
-func apply(ctx context.Context, router traffic.Router, route traffic.Route, c traffic.Change, w traffic.Write) (traffic.Route, error) {
+// giveBack makes a change that gives all to stable. Where the canary is not in the
+// route yet it has nothing that could be taken, and what is remembered is all there
+// is to change.
+func giveBack(ctx context.Context, router traffic.Router, route traffic.Route, c traffic.Change, w traffic.Write) (traffic.Route, error) {
 	after, err := router.Split(ctx, route, c, w)
-	unsplit := errors.Is(err, traffic.ErrNotSplit) && c.Weights == canary.AllStable() && route.Weights == canary.AllStable()
+	unsplit := errors.Is(err, traffic.ErrNotSplit) && route.Weights == canary.AllStable()
 	switch {
 	case !unsplit:
 		return after, err
 	case c.Position == nil:
 		return route, nil
 	}
-	return router.Remember(ctx, route, *c.Position, w)
+	return router.Remember(ctx, route, c, w)
 }
 
-// decision is what a command makes of a route: the change, or nil where nothing
-// is to be done.
+// decision is what a command makes of a route: what it shall remember, or nil where
+// nothing is to be done.
 type decision func(traffic.Route) (*traffic.Change, error)
 
 // decided is what a decision led to.
@@ -178,7 +180,7 @@ func (t target) steer(ctx context.Context, m *mutation, decide decision) (decide
 		if change == nil || err != nil {
 			return d, err
 		}
-		d.after, err = apply(ctx, router, route, *change, m.write())
+		d.after, err = router.Remember(ctx, route, *change, m.write())
 		d.changed = err == nil
 		if n == tries || !errors.Is(err, traffic.ErrConflict) {
 			return d, err

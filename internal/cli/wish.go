@@ -56,8 +56,7 @@ func (o *promote) decide(route traffic.Route) (*traffic.Change, error) {
 	if r.Wish == wish || r.Phase == canary.Promoting {
 		return nil, nil
 	}
-	change := steering(route, r.Wished(wish))
-	return &change, nil
+	return steering(route, r.Wished(wish)), nil
 }
 
 // asking is a wish in a sentence.
