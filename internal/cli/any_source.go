@@ -105,7 +105,7 @@ func unlessAbsent(err, before error) error {
 	return err
 }
 
-func (s *anySource) name() string {
+func (s *anySource) Name() string {
 	if s.chosen == nil {
 		return ""
 	}

@@ -50,8 +50,8 @@ func TestAnySourceLeavesAloneWhatIsOfNoUse(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 		}
-		if s.name() != "b2" {
-			t.Errorf("chose %s", s.name())
+		if s.Name() != "b2" {
+			t.Errorf("chose %s", s.Name())
 		}
 		// A server that is not there is asked once for all profiles, and the pauses
 		// grow: at 0, 2, 6, 14, 30 and 60 s.

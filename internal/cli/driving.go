@@ -15,10 +15,6 @@ import (
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
-// driver drives the release of a route, from where it stands to its end, or until
-// the context ends.
-type driver func(ctx context.Context, f *Factory, route traffic.Route) error
-
 // The keys under which the Lease of a release carries what its engine knew at the
 // last renewal, an event.Known as JSON, and the sentence of what it waited for.
 const (

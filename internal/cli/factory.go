@@ -124,5 +124,3 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// driver is what drives a release here; nil where nothing can.
-func (f *Factory) driver() driver { return nil }

@@ -20,12 +20,11 @@ type promote struct {
 	retire bool
 	step   bool
 	keep   time.Duration
-	drive  driver
 }
 
 // NewCmdPromote makes the canary the stable version.
 func NewCmdPromote(f *Factory) *cobra.Command {
-	o := &promote{mutation: mutation{f: f}, drive: f.driver()}
+	o := &promote{mutation: mutation{f: f}}
 	cmd := &cobra.Command{
 		Use:   "promote",
 		Short: "Give all traffic to the canary, which becomes the stable version",

@@ -15,13 +15,14 @@ import (
 type resume struct {
 	target
 	mutation
-	drive driver
-	watch bool
+	runner runner
+	file   string
+	watch  bool
 }
 
 // NewCmdResume lets a release go on from where its route says it stands.
 func NewCmdResume(f *Factory) *cobra.Command {
-	o := &resume{mutation: mutation{f: f}, drive: f.driver()}
+	o := &resume{mutation: mutation{f: f}, runner: newRunner(f)}
 	cmd := &cobra.Command{
 		Use:   "resume",
 		Short: "Let a release go on from where it stands",
@@ -31,15 +32,23 @@ and one whose engine is gone. It needs nothing of where it was driven before.
 Where somebody else moved the traffic meanwhile, it goes on from the weights that
 the route has now. What was waited for is answered: a step before which the plan
 pauses begins. Where an engine drives the release already, that one goes on, and
-this command ends; with --watch it shows the release until its end.`,
+this command ends; with --watch it shows the release until its end, and with
+--take-over it drives instead of the other.
+
+The plan is the one in the route. Where that names commands to run or files to read
+here, -f gives the plan file that it came from, or --trust-plan says that the route
+is to be trusted so far.`,
 		Example: `  canaryctl resume
 
   # And look on until it is over
-  canaryctl resume -w`,
-		Annotations: exits(ExitRolledBack),
+  canaryctl resume -w
+
+  # The machine that drives it hangs: drive it here
+  canaryctl resume --take-over`,
+		Annotations: exitsMeaning(releaseMeaning, ExitRolledBack, ExitInconclusive),
 		Args:        noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.validate(); err != nil {
+			if err := o.complete(cmd); err != nil {
 				return err
 			}
 			return o.run(cmd.Context())
@@ -47,8 +56,25 @@ this command ends; with --watch it shows the release until its end.`,
 	}
 	o.target.addFlags(cmd.Flags())
 	o.mutation.addFlags(cmd.Flags())
+	cmd.Flags().StringVarP(&o.file, "filename", "f", "", "file of the plan that the release follows, in the place of what the route says")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "show the release until it is over")
+	o.runner.addFlags(cmd.Flags())
 	return cmd
+}
+
+func (o *resume) complete(cmd *cobra.Command) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	if o.file != "" {
+		document, err := readPlan(o.f.In, o.file)
+		if err != nil {
+			return err
+		}
+		o.runner.document = &document
+	}
+	o.runner.events = o.output == "json"
+	return o.runner.complete(cmd.Flags())
 }
 
 func (o *resume) run(ctx context.Context) error {
@@ -92,23 +118,22 @@ func (o *resume) seeTo(ctx context.Context, route traffic.Route) error {
 	switch {
 	case err != nil:
 		return err
-	case d.Alive:
+	case d.Alive && !o.runner.takeOver:
 		o.note("%s drives it", d.Holder)
 		if o.watch {
-			return o.lookOn(ctx, route)
+			return lookOn(ctx, o.f, route)
 		}
-	case o.drive != nil:
-		return o.drive(ctx, o.f, route)
 	default:
-		o.note("nobody drives it: it stands where it is")
+		return o.runner.resume(ctx, route)
 	}
 	return nil
 }
 
-// lookOn shows the release until it is over, and ends as it ended.
-func (o *resume) lookOn(ctx context.Context, route traffic.Route) error {
+// lookOn shows a release that another drives until it is over, and ends as it
+// ended.
+func lookOn(ctx context.Context, f *Factory, route traffic.Route) error {
 	s := &status{
-		f: o.f, target: target{vs: route.Name, host: route.Host}, watch: true, window: metrics.DefaultWindow,
+		f: f, target: target{vs: route.Name, host: route.Host}, watch: true, window: metrics.DefaultWindow,
 		done: func(r *statusReport) (bool, error) {
 			switch {
 			case r.Release == nil:

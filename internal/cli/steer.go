@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -126,17 +125,10 @@ func remembered(route traffic.Route, e canary.Ended) map[string]string {
 	}
 }
 
-// planOf reads the plan that a route carries for its release.
+// planOf is what the release of a route follows.
 func planOf(route traffic.Route) (canary.Plan, error) {
-	var p canary.Plan
-	text := route.Notes[canary.PlanAnnotation]
-	if text == "" {
-		return p, fmt.Errorf("%s: the plan of its release is gone: it has no annotation %s", route, canary.PlanAnnotation)
-	}
-	if err := json.Unmarshal([]byte(text), &p); err != nil {
-		return p, fmt.Errorf("%s: read the plan in the annotation %s: %w", route, canary.PlanAnnotation, err)
-	}
-	return p, nil
+	document, err := documentOf(route)
+	return document.Plan(), err
 }
 
 // giveBack makes a change that gives all to stable. Where the canary is not in the

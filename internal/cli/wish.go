@@ -76,11 +76,10 @@ func (o *promote) grant(ctx context.Context, route traffic.Route) (traffic.Route
 		return route, err
 	case d.Alive:
 		return o.await(ctx, route, d)
-	case o.drive != nil:
-		return route, o.drive(ctx, o.f, route)
 	}
-	o.note("nobody drives it: what was asked is done as soon as something does; --force promotes it at once")
-	return route, nil
+	o.note("nobody drives it, so it is driven here")
+	drives := newRunner(o.f)
+	return route, drives.resume(ctx, route)
 }
 
 // await looks until the engine took the wish. That it takes its time is no error:
