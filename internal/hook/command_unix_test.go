@@ -138,3 +138,21 @@ func TestCommandThatDoesNotStart(t *testing.T) {
 		t.Errorf("%s: %q, want %q", got, why, want)
 	}
 }
+
+func TestCommandGetsEvents(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "events")
+	n := notifier(t, config(newLeap()), hook.Notification{Command: &hook.Command{Args: []string{"sh", "-c", `cat >> "$0"; echo " $CANARYCTL_KIND" >> "$0"`, file}}})
+	n.Notify(happened(event.Started, -1, 0, "begins"))
+	n.Notify(happened(event.Promoted, 2, 100, "done"))
+	if err := n.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(lines) != 2 || !strings.HasSuffix(lines[0], "} started") || !strings.HasSuffix(lines[1], "} promoted") {
+		t.Errorf("the command got:\n%s", text)
+	}
+}
