@@ -23,7 +23,7 @@ type Notifier struct {
 func NewNotifier(specs []Notification, c Config) (*Notifier, error) {
 	for i, spec := range specs {
 		if err := spec.Validate(); err != nil {
-			err = fmt.Errorf("%w: notifications[%d].%w", ErrSpec, i, err)
+			err = fmt.Errorf("%w: spec.notify[%d].%w", ErrSpec, i, err)
 			return nil, hint.Wrap(err, "mend it in the plan; docs/hooks.md shows notifications of all kinds")
 		}
 	}
@@ -32,7 +32,7 @@ func NewNotifier(specs []Notification, c Config) (*Notifier, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	n := &Notifier{stop: stop}
 	for i, spec := range specs {
-		o := newOutlet(fmt.Sprintf("notifications[%d]", i), spec, c)
+		o := newOutlet(fmt.Sprintf("notify[%d]", i), spec, c)
 		n.outlets = append(n.outlets, o)
 		n.done.Go(func() { o.run(ctx) })
 	}

@@ -130,7 +130,7 @@ func TestFullQueue(t *testing.T) {
 	n.Notify(happened(event.Promoted, 2, 100, "promoted"))
 	close(hang)
 	err := n.Close(t.Context())
-	if err == nil || !strings.HasPrefix(err.Error(), "notifications[0]: ") || strings.Contains(err.Error(), "notifications[1]") {
+	if err == nil || !strings.HasPrefix(err.Error(), "notify[0]: ") || strings.Contains(err.Error(), "notify[1]") {
 		t.Errorf("it does not say that some gave way: %v", err)
 	}
 	want = append(want, "promoted")
@@ -160,7 +160,7 @@ func TestCloseCutsWaitsShort(t *testing.T) {
 	}
 	<-arrived
 	err := n.Close(t.Context())
-	if want := "notifications[0]: 1 events were not delivered: 1 failed, 0 gave way in a full queue, 0 were left at the end"; err == nil || err.Error() != want {
+	if want := "notify[0]: 1 events were not delivered: 1 failed, 0 gave way in a full queue, 0 were left at the end"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if got := messages(t, server); !slices.Equal(got, []string{"one", "two", "rolled back"}) {
@@ -197,7 +197,7 @@ func TestCloseIsBounded(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := n.Close(ctx)
-	if err == nil || !strings.HasPrefix(err.Error(), "notifications[0]: 3 events were not delivered: ") {
+	if err == nil || !strings.HasPrefix(err.Error(), "notify[0]: 3 events were not delivered: ") {
 		t.Errorf("got %v", err)
 	}
 	if n.Close(t.Context()) == nil {
@@ -220,10 +220,10 @@ func TestWarnsOnceUntilItWorks(t *testing.T) {
 		n.Notify(happened(event.Step, 0, 5, "a step"))
 	}
 	err := n.Close(t.Context())
-	if want := "notifications[0]: 4 events were not delivered: 4 failed, 0 gave way in a full queue, 0 were left at the end"; err == nil || err.Error() != want {
+	if want := "notify[0]: 4 events were not delivered: 4 failed, 0 gave way in a full queue, 0 were left at the end"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	want := "notifications[0]: the event step was not delivered: " + server.host() + " answered 404 Not Found; no more is said of it until it works again"
+	want := "notify[0]: the event step was not delivered: " + server.host() + " answered 404 Not Found; no more is said of it until it works again"
 	if diff := cmp.Diff([]string{want, want}, w.said); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
@@ -253,7 +253,7 @@ func TestSlackEscapes(t *testing.T) {
 
 func TestNotifierNamesTheField(t *testing.T) {
 	_, err := hook.NewNotifier([]hook.Notification{{Slack: &hook.Webhook{URLEnv: "X"}}, {}}, hook.Config{})
-	if !errors.Is(err, hook.ErrSpec) || err.Error() != "invalid hook: notifications[1].webhook, slack, command: one of them must be given" {
+	if !errors.Is(err, hook.ErrSpec) || err.Error() != "invalid hook: spec.notify[1].webhook, slack, command: one of them must be given" {
 		t.Error(err)
 	}
 }
@@ -270,7 +270,7 @@ func TestCommandIsNotified(t *testing.T) {
 	n := notifier(t, c, hook.Notification{Command: &hook.Command{Args: []string{"/bin/tell", "--token=s3cr3t"}, Timeout: canary.Duration(time.Second)}})
 	n.Notify(happened(event.Step, 0, 5, "a step"))
 	n.Close(t.Context())
-	want := "notifications[0]: the event step was not delivered: run tell: not here; no more is said of it until it works again"
+	want := "notify[0]: the event step was not delivered: run tell: not here; no more is said of it until it works again"
 	if diff := cmp.Diff([]string{want}, w.said); diff != "" || len(ran) != 2 {
 		t.Errorf("asked for %q, warnings (-want +got):\n%s", ran, diff)
 	}
