@@ -41,8 +41,8 @@ func TestCommandAnswers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, why := ask(t, sh(tt.script), config(newLeap()))
-			if want := "the gate qa is " + string(tt.want) + ": " + tt.why; got != tt.want || why != want {
-				t.Errorf("%s: %q, want %q", got, why, want)
+			if got != tt.want || why != tt.why {
+				t.Errorf("%s: %q, want %s: %q", got, why, tt.want, tt.why)
 			}
 		})
 	}
@@ -51,13 +51,13 @@ func TestCommandAnswers(t *testing.T) {
 func TestCommandIsTold(t *testing.T) {
 	dir := t.TempDir()
 	got, why := ask(t, sh(`cat > "$0/stdin"; env | grep ^CANARYCTL_ | sort | tr '\n' ' '`, dir), config(newLeap()))
-	want := "the gate qa is open: CANARYCTL_APP=versioned-echo CANARYCTL_BASIS= CANARYCTL_BEFORE=promotion CANARYCTL_BY= " +
+	want := "CANARYCTL_APP=versioned-echo CANARYCTL_BASIS= CANARYCTL_BEFORE=promotion CANARYCTL_BY= " +
 		"CANARYCTL_FROM=v1 CANARYCTL_GATE=qa CANARYCTL_IMAGE=versioned-echo:v2 CANARYCTL_KIND=gate"
 	if got != canary.GateOpen || !strings.HasPrefix(why, want) {
 		t.Errorf("%s: %s\nwant %s", got, why, want)
 	}
 	_, why = ask(t, sh(`echo $CANARYCTL_KIND, $CANARYCTL_NAMESPACE/$CANARYCTL_APP: step $CANARYCTL_STEP of $CANARYCTL_STEPS at $CANARYCTL_WEIGHT%`), config(newLeap()))
-	if want := "the gate qa is open: gate, shop/versioned-echo: step 2 of 3 at 50%"; why != want {
+	if want := "gate, shop/versioned-echo: step 2 of 3 at 50%"; why != want {
 		t.Errorf("got %q, want %q", why, want)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "stdin"))
@@ -72,7 +72,7 @@ func TestCommandIsTold(t *testing.T) {
 
 func TestNoShellBetween(t *testing.T) {
 	_, why := ask(t, hook.Gate{Command: &hook.Command{Args: []string{"echo", "$HOME; exit 1", "*"}}}, config(newLeap()))
-	if want := "the gate qa is open: $HOME; exit 1 *"; why != want {
+	if want := "$HOME; exit 1 *"; why != want {
 		t.Errorf("got %q, want %q", why, want)
 	}
 }
@@ -83,7 +83,7 @@ func TestCommandThatHangs(t *testing.T) {
 	gate := sh(`sleep 600 & echo $! > "$0"; wait`, file)
 	gate.Command.Timeout = canary.Duration(200 * time.Millisecond)
 	got, why := ask(t, gate, config(newLeap()))
-	if want := "the gate qa is closed: sh did not end within 200ms"; got != canary.GateClosed || why != want {
+	if want := "sh did not end within 200ms"; got != canary.GateClosed || why != want {
 		t.Errorf("%s: %q, want %q", got, why, want)
 	}
 	text, err := os.ReadFile(file)
@@ -119,7 +119,7 @@ func TestCommandThatLeavesAChild(t *testing.T) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
-	if got != canary.GateOpen || why != "the gate qa is open: fine" {
+	if got != canary.GateOpen || why != "fine" {
 		t.Errorf("%s: %s", got, why)
 	}
 }
@@ -127,14 +127,32 @@ func TestCommandThatLeavesAChild(t *testing.T) {
 func TestCommandThatDoesNotStart(t *testing.T) {
 	c := config(newLeap())
 	got, why := ask(t, hook.Gate{Command: &hook.Command{Args: []string{"/no/such/gate", "--token=s3cr3t"}}}, c)
-	if got != canary.GateClosed || strings.Contains(why, "s3cr3t") || !strings.HasPrefix(why, "the gate qa is closed: run gate: ") {
+	if got != canary.GateClosed || strings.Contains(why, "s3cr3t") || !strings.HasPrefix(why, "run gate: ") {
 		t.Errorf("%s: %s", got, why)
 	}
 	c.Allow = func(hook.Command) error {
 		return errors.New("the plan came from the route, and nobody agreed to its commands")
 	}
 	got, why = ask(t, sh("exit 0"), c)
-	if want := "the gate qa is closed: run sh: the plan came from the route, and nobody agreed to its commands"; got != canary.GateClosed || why != want {
+	if want := "run sh: the plan came from the route, and nobody agreed to its commands"; got != canary.GateClosed || why != want {
 		t.Errorf("%s: %q, want %q", got, why, want)
+	}
+}
+
+func TestCommandGetsEvents(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "events")
+	n := notifier(t, config(newLeap()), hook.Notification{Command: &hook.Command{Args: []string{"sh", "-c", `cat >> "$0"; echo " $CANARYCTL_KIND" >> "$0"`, file}}})
+	n.Notify(happened(event.Started, -1, 0, "begins"))
+	n.Notify(happened(event.Promoted, 2, 100, "done"))
+	if err := n.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(lines) != 2 || !strings.HasSuffix(lines[0], "} started") || !strings.HasSuffix(lines[1], "} promoted") {
+		t.Errorf("the command got:\n%s", text)
 	}
 }

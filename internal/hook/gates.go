@@ -53,7 +53,7 @@ type Gates struct {
 func NewGates(specs map[string]Gate, c Config) (*Gates, error) {
 	for _, name := range slices.Sorted(maps.Keys(specs)) {
 		if err := specs[name].Validate(); err != nil {
-			err = fmt.Errorf("%w: gates.%s.%w", ErrSpec, name, err)
+			err = fmt.Errorf("%w: spec.gates.%s.%w", ErrSpec, name, err)
 			return nil, hint.Wrap(err, "mend it in the plan; docs/hooks.md shows gates of both kinds")
 		}
 	}
@@ -69,7 +69,8 @@ func (g *Gates) Every(name string) time.Duration {
 }
 
 // Ask asks the gate of that name once, which takes as long as its timeout and
-// retries allow, and says why it answers so. Whatever is no clear answer is
+// retries allow, and says why it answers so, in words that stay the same while
+// the reason does. Whatever is no clear answer is
 // closed: a gate that fails neither lets a release go on nor ends it. The error
 // wraps ErrNoGate, or is that of a context that ended. It may be called by
 // several at once.
@@ -87,7 +88,7 @@ func (g *Gates) Ask(ctx context.Context, name string, q Question) (canary.Gate, 
 	if err := ctx.Err(); err != nil {
 		return canary.GateClosed, "", fmt.Errorf("ask the gate %q: %w", name, err)
 	}
-	return gate, fmt.Sprintf("the gate %s is %s: %s", name, gate, why), nil
+	return gate, why, nil
 }
 
 // askWebhook returns the answer and its reason.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -136,6 +137,9 @@ func (p post) once(ctx context.Context, to target) (answer, error) {
 	fail := func(err error) (answer, error) {
 		if quoting, ok := errors.AsType[*url.Error](err); ok { // it quotes the URL
 			err = quoting.Err
+		}
+		if op, ok := errors.AsType[*net.OpError](err); ok { // it names a port, another each time
+			err = fmt.Errorf("%s: %w", op.Op, op.Err)
 		}
 		if ctx.Err() == nil && timed.Err() != nil {
 			err = fmt.Errorf("no answer within %s", limit)

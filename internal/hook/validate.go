@@ -13,9 +13,6 @@ import (
 // ErrSpec marks a gate or a notification that cannot be used as it is written.
 var ErrSpec = errors.New("invalid hook")
 
-// mostRetries keeps a hook from being waited for longer than anyone meant.
-const mostRetries = 10
-
 // Validate names the field that is wrong, as it stands below the gate; it never
 // quotes an address.
 func (g Gate) Validate() error {
@@ -53,8 +50,8 @@ func (w Webhook) Validate() error {
 		return errors.New("secretFile, secretEnv: only one of them can hold the key")
 	case w.Timeout < 0:
 		return fmt.Errorf("timeout: %s is negative", w.Timeout)
-	case w.Retries != nil && (*w.Retries < 0 || *w.Retries > mostRetries):
-		return fmt.Errorf("retries: %d is not from 0 to %d", *w.Retries, mostRetries)
+	case w.Retries != nil && *w.Retries < 0:
+		return fmt.Errorf("retries: %d is negative", *w.Retries)
 	case w.URL == "":
 		return nil
 	}

@@ -35,7 +35,7 @@ func TestValidate(t *testing.T) {
 		{"a password", gate(hook.Webhook{URL: "https://me:s3cr3t@x"}), "webhook.url: it holds a password, which a plan is no place for; put the URL into a file (urlFile) or a variable (urlEnv)"},
 		{"two keys", gate(hook.Webhook{URL: "https://x", SecretEnv: "X", SecretFile: "x"}), "webhook.secretFile, secretEnv: only one of them can hold the key"},
 		{"timeout", gate(hook.Webhook{URL: "https://x", Timeout: -1}), "webhook.timeout: -1ns is negative"},
-		{"retries", gate(hook.Webhook{URL: "https://x", Retries: times(11)}), "webhook.retries: 11 is not from 0 to 10"},
+		{"retries", gate(hook.Webhook{URL: "https://x", Retries: times(-1)}), "webhook.retries: -1 is negative"},
 		{"no program", hook.Gate{Command: &hook.Command{}}, "command.args: it names no program"},
 		{"an empty program", hook.Gate{Command: &hook.Command{Args: []string{"", "x"}}}, "command.args: it names no program"},
 		{"NUL", hook.Gate{Command: &hook.Command{Args: []string{"a", "b\x00c"}}}, "command.args: no argument can hold the character NUL"},
@@ -60,7 +60,7 @@ func TestValidate(t *testing.T) {
 
 func TestNewGatesNamesTheGate(t *testing.T) {
 	_, err := hook.NewGates(map[string]hook.Gate{"qa": {Webhook: &hook.Webhook{}}}, hook.Config{})
-	if !errors.Is(err, hook.ErrSpec) || hint.Of(err) == "" || err.Error() != "invalid hook: gates.qa.webhook.url, urlFile, urlEnv: one of them must be given" {
+	if !errors.Is(err, hook.ErrSpec) || hint.Of(err) == "" || err.Error() != "invalid hook: spec.gates.qa.webhook.url, urlFile, urlEnv: one of them must be given" {
 		t.Error(err)
 	}
 }
