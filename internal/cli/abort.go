@@ -17,7 +17,8 @@ var errRolling = errors.New("the stable Deployment is being rolled to the new ve
 
 type abort struct {
 	rollback
-	retirement
+
+	out   retirement
 	force bool
 }
 
@@ -52,7 +53,7 @@ it back without looking at anything is what rollback is for.`,
 	flags := cmd.Flags()
 	o.target.addFlags(flags)
 	o.mutation.addFlags(flags)
-	o.retirement.addFlags(flags)
+	o.out.addFlags(flags)
 	flags.StringVar(&o.why, "why", "", "the reason, which history shows")
 	flags.BoolVar(&o.force, "force", false, "give the traffic back even to a stable version with no ready Pod, or in the middle of its roll")
 	return cmd
@@ -81,7 +82,7 @@ func (o *abort) run(ctx context.Context) error {
 	if version == "" {
 		return o.print(after)
 	}
-	if after, err = o.remove(ctx, &o.mutation, router, after, version); err != nil {
+	if after, err = o.out.remove(ctx, &o.mutation, router, after, version); err != nil {
 		return err
 	}
 	o.note("%s: %s is removed; %s has all the traffic", after.Name, version, after.Stable)
