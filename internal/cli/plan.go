@@ -61,7 +61,10 @@ cluster is asked at all.
 
 Each step is planned by itself. Evidence carries over from one to the next, so
 later steps need less than is shown. A step that can catch nothing is only
-waiting; plan warns of it.`,
+waiting; plan warns of it.
+
+Its commands are about plan files, which say how a whole release goes: suggest
+writes one, explain says what it does, validate what is wrong with it.`,
 		Example: `  # At the traffic of the last hour
   canaryctl plan
 
@@ -74,7 +77,9 @@ waiting; plan warns of it.`,
   # With more certainty to catch it
   canaryctl plan --rate 50 --error-share 1% --steps 10 --power 95% -o json`,
 		Annotations: exits(),
-		Args:        noArgs,
+		Args:        knownCommand,
+
+		SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			flags := cmd.Flags()
 			if err := o.complete(flags); err != nil {
@@ -109,6 +114,7 @@ waiting; plan warns of it.`,
 	flags.Var(&o.method.Dispersion, "dispersion", "how much more errors vary than independent ones would (default: read, where Pods are told apart)")
 	o.stored.addFlags(flags, time.Hour)
 	flags.StringVar(&o.source, "metrics-source", sourceAuto, "where to read: auto, prometheus or pods")
+	cmd.AddCommand(NewCmdPlanValidate(f), NewCmdPlanExplain(f), NewCmdPlanSuggest(f))
 	return cmd
 }
 

@@ -45,7 +45,7 @@ func (e *explanation) title() {
 	if name == "" {
 		name = "without a name"
 	}
-	e.line("Plan %s, hash %s", name, e.d.Hash())
+	e.line("Plan %s.", name)
 	least := fmt.Sprintf("It takes %s at least", short(e.d.Lasts(0)))
 	switch planned := e.plan.Planned(); {
 	case planned > 0:
@@ -54,7 +54,7 @@ func (e *explanation) title() {
 		least += ", and until the evidence is for the canary"
 	}
 	if t := e.plan.Timeout; t > 0 {
-		least += fmt.Sprintf("; after %s: %s", short(t.Std()), response(e.plan.Policy.Timeout))
+		least += fmt.Sprintf("; after %s %s", short(t.Std()), response(e.plan.Policy.Timeout))
 	}
 	e.line("%s.", least)
 }
@@ -93,10 +93,11 @@ func (e *explanation) step(s canary.Step) string {
 	if s.Exposure > 0 {
 		during = append(during, fmt.Sprintf("until it has answered %s requests", analysis.Thousands(s.Exposure)))
 	}
+	text := strings.Join(append([]string{what}, during...), ", ")
 	if s.Max > 0 {
-		during = append(during, fmt.Sprintf("after %s: %s", short(s.Max.Std()), response(e.plan.Policy.Timeout)))
+		text += fmt.Sprintf("; after %s %s", short(s.Max.Std()), response(e.plan.Policy.Timeout))
 	}
-	return strings.Join(append([]string{what}, during...), ", ")
+	return text
 }
 
 func (e *explanation) promotion() {
