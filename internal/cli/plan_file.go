@@ -79,7 +79,7 @@ func validatePlans(f *Factory, files []string) error {
 			wrong, next = append(wrong, err), hint.Of(err)
 			continue
 		}
-		fmt.Fprintf(f.Out, "%s: valid, %s, %s at least, hash %s\n", file, steps(len(d.Spec.Steps)), brisk(d.Lasts(0)), d.Hash())
+		fmt.Fprintf(f.Out, "%s: valid, %s, %s at least, hash %s\n", file, stepsText(len(d.Spec.Steps)), brisk(d.Lasts(0)), d.Hash())
 	}
 	if err := errors.Join(wrong...); next != "" {
 		return hint.Wrap(err, "%s", next)
@@ -87,7 +87,7 @@ func validatePlans(f *Factory, files []string) error {
 	return errors.Join(wrong...)
 }
 
-func steps(n int) string {
+func stepsText(n int) string {
 	if n == 1 {
 		return "1 step"
 	}

@@ -72,7 +72,6 @@ nobody at a terminal ends with status 4, and stands.`,
 	flags.StringArrayVar(&o.canary.env, "set-env", nil, "NAME=VALUE to set in the application's container; may be repeated")
 	flags.BoolVar(&o.canary.replace, "replace", false, "put the canary in the place of one that is there and gets no traffic")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and do nothing")
-	o.canary.addScalingFlag(flags)
 	o.target.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "", `"json" prints every event as a line of JSON`)
 	o.runner.addFlags(flags)
@@ -148,6 +147,12 @@ func (o *releaseOptions) free(route traffic.Route) error {
 	return nil
 }
 
+// explain says what would be done.
+func (o *releaseOptions) explain(p *canaryPlan) error {
+	fmt.Fprintf(o.f.Out, "release %s of %s as %s over %s, on %s:\n", p.spec.Image, p.spec.App, p.spec.Version, p.route.Stable, p.route)
+	return o.document.Explain(o.f.Out)
+}
+
 func (o *releaseOptions) begin(p *canaryPlan) (*canary.Release, error) {
 	now := o.f.Clock.Now()
 	hash := o.document.Hash()
@@ -163,7 +168,7 @@ func releaseID(version string, now time.Time) string {
 
 // prepare waits until requests to the canary would be answered. Its Deployment was
 // made, and the route was told of it, before there was a release.
-func (r *runner) prepare(ctx context.Context, deployments workload.Deployments, route traffic.Route) error {
+func (r *runner) prepare(ctx context.Context, deployments workload.Deployments, route traffic.Route, report func(workload.Progress)) error {
 	versions, err := deployments.Versions(ctx, route.App)
 	if err != nil {
 		return err
@@ -172,7 +177,7 @@ func (r *runner) prepare(ctx context.Context, deployments workload.Deployments, 
 	if err != nil {
 		return err
 	}
-	if err := deployments.WaitReady(ctx, live.Deployment, r.ready, r.showProgress); err != nil {
+	if err := deployments.WaitReady(ctx, live.Deployment, r.ready, report); err != nil {
 		return err
 	}
 	service := serviceOf(route)

@@ -32,8 +32,8 @@ func (d *runner) rollStable(ctx context.Context, deployments workload.Deployment
 // afterPromotion takes away what is not needed any more: after a roll in place the
 // canary, which stable has become; after a switch the old version, once the plan's
 // time for a late rollback is over. Cut short, resume does the rest.
-func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, route traffic.Route, r canary.Release, tell func(event.Kind, string)) error {
-	fresh, err := router.Find(ctx, traffic.Query{Namespace: route.Namespace, Route: route.Name, Host: route.Host, App: route.App})
+func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, route traffic.Route, r canary.Release, out *tellers) error {
+	fresh, err := again(ctx, router, route)
 	if err != nil {
 		return err
 	}
@@ -48,17 +48,17 @@ func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, rout
 	if gone == "" || fresh.Position == nil || fresh.Position.Release == nil || fresh.Position.Release.ID != r.ID {
 		return nil // it went already, or another release began
 	}
-	out := promote{mutation: mutation{f: d.f, dryRun: string(traffic.DryRunNone)}}
+	old := promote{mutation: mutation{f: d.f, dryRun: string(traffic.DryRunNone)}}
 	if left := keep - d.f.Clock.Since(r.Since); fresh.Canary == "" && left > 0 {
-		out.keep = left
-		if err := out.keepStable(ctx, gone); err != nil {
+		old.keep = left
+		if err := old.keepStable(ctx, gone); err != nil {
 			return err
 		}
 	}
-	out.wait, out.timeout = true, d.ready
-	if _, err := out.remove(ctx, &out.mutation, router, fresh, gone); err != nil {
+	old.wait, old.timeout = true, d.ready
+	if _, err := old.remove(ctx, &old.mutation, router, fresh, gone); err != nil {
 		return fmt.Errorf("%s is promoted, and %s could not be removed: %w", r.Image, gone, err)
 	}
-	tell(event.Retired, gone+" is removed")
+	out.after(event.Retired, gone+" is removed")
 	return nil
 }

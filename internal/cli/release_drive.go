@@ -76,35 +76,44 @@ func (d *runner) own(ctx context.Context, router traffic.Router, route traffic.R
 		return err
 	}
 	l := lease.New(lease.Config{
-		Client: client, Namespace: route.Namespace, Name: leaseName(route), Identity: identity(),
+		Client: client, Namespace: route.Namespace, Name: leaseName(route), Identity: identity(d.f),
 		Clock: d.f.Clock, Owner: ownerOf(route),
 	})
 	held, err := d.acquire(ctx, l, route)
 	if err != nil || held == nil {
 		return err
 	}
-	route, err = begin(ctx)
+	out, err := d.tellers()
 	if err != nil {
-		return errors.Join(err, l.Release(context.WithoutCancel(ctx), lease.State{}))
+		d.giveUp(ctx, l)
+		return err
 	}
-	result, err := d.drive(ctx, router, route, l, *held)
-	released := lease.State{Evidence: held.Evidence}
+	defer out.close(context.WithoutCancel(ctx))
+	var result release.Result
+	if route, err = begin(ctx); err == nil {
+		result, err = d.drive(ctx, router, route, l, *held, out)
+	}
 	if errors.Is(err, release.ErrLost) {
 		return d.lost(err)
 	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
-	defer cancel()
-	if failed := l.Release(bounded, released); failed != nil && err == nil {
-		fmt.Fprintf(d.f.Err, "the lease could not be given up, and ends by itself: %v\n", failed)
-	}
+	d.giveUp(ctx, l)
 	if err != nil {
 		return err
 	}
-	return d.conclude(ctx, router, route, result)
+	return d.conclude(ctx, router, route, result.Release, out)
+}
+
+// giveUp lets another have the lease at once. What it carries stays in it.
+func (d *runner) giveUp(ctx context.Context, l *lease.Lease) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+	defer cancel()
+	if err := l.Release(ctx); err != nil {
+		fmt.Fprintf(d.f.Err, "the lease could not be given up, and ends by itself: %v\n", err)
+	}
 }
 
 // drive runs an engine on the release in the route.
-func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic.Route, l *lease.Lease, before lease.State) (release.Result, error) {
+func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic.Route, l *lease.Lease, before lease.State, out *tellers) (release.Result, error) {
 	watching, ok := router.(release.Router)
 	if !ok {
 		return release.Result{}, fmt.Errorf("drive %s: this kind of route cannot be watched", route)
@@ -118,11 +127,6 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 		return release.Result{}, err
 	}
 	deployments := workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: d.f.Clock})
-	out, err := d.tellers()
-	if err != nil {
-		return release.Result{}, err
-	}
-	defer out.close(context.WithoutCancel(ctx))
 	gates, err := hook.NewGates(d.document.Gates(), d.hooks(out))
 	if err != nil {
 		return release.Result{}, err
@@ -131,7 +135,7 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 		Plan: d.document.Plan(), Analysis: config, Route: route,
 		Router: watching, Workloads: deployments, Source: d.open(route),
 		Lease: keeper{l}, Saved: before.Evidence,
-		Prepare: func(ctx context.Context) error { return brokenFor(d.prepare(ctx, deployments, route)) },
+		Prepare: func(ctx context.Context) error { return brokenFor(d.prepare(ctx, deployments, route, out.progress)) },
 		Roll: func(ctx context.Context) error {
 			return d.rollStable(ctx, deployments, route)
 		},
@@ -151,16 +155,15 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 	result, err := engine.Run(running)
 	stop()
 	<-watched
-	out.ended(result)
+	out.view.leave()
 	return result, err
 }
 
 // conclude turns how it ended into an exit status, and does what comes after.
-func (d *runner) conclude(ctx context.Context, router traffic.Router, route traffic.Route, result release.Result) error {
-	r := result.Release
+func (d *runner) conclude(ctx context.Context, router traffic.Router, route traffic.Route, r canary.Release, out *tellers) error {
 	switch r.Phase {
 	case canary.Promoted:
-		return d.afterPromotion(ctx, router, route, r)
+		return d.afterPromotion(ctx, router, route, r, out)
 	case canary.RolledBack:
 		return hint.Wrap(fmt.Errorf("%w: %s", ErrRolledBack, r.Why),
 			"the canary stays for inspection, without traffic; canaryctl delete-canary removes it")

@@ -25,7 +25,7 @@ func (d *runner) heed(asked, running context.Context, engine *release.Engine) <-
 			return
 		case <-asked.Done():
 		}
-		engine.Interrupt(running, d.wishOnTheWay(running, signals))
+		engine.Interrupt(running, d.wishOnTheWay(signals))
 		select {
 		case <-running.Done():
 		case <-signals: // whoever is not understood the first time
@@ -38,11 +38,15 @@ func (d *runner) heed(asked, running context.Context, engine *release.Engine) <-
 
 // wishOnTheWay is what the person wants done before the program ends; empty for
 // what the plan says.
-func (d *runner) wishOnTheWay(ctx context.Context, signals <-chan os.Signal) canary.Response {
+func (d *runner) wishOnTheWay(signals <-chan os.Signal) canary.Response {
 	select {
 	case first := <-signals:
 		if first == os.Interrupt && d.f.Interactive() {
-			return askInterrupt(ctx, d.f, signals)
+			answer, answered := askInterrupt(d.f, signals)
+			if answered {
+				return answer
+			}
+			return canary.Pause
 		}
 	default: // the context ended for another reason
 	}

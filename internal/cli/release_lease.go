@@ -22,7 +22,7 @@ type keeper struct{ *lease.Lease }
 func (k keeper) Keep(ctx context.Context, saved func() release.Saved) error {
 	return k.Lease.Keep(ctx, func() lease.State {
 		s := saved()
-		return lease.State{Evidence: s.Evidence, Known: s.Known}
+		return lease.State{Evidence: s.Evidence, Known: s.Known, Waits: s.Waits}
 	})
 }
 
@@ -79,8 +79,8 @@ func (d *runner) lost(err error) error {
 func leaseName(route traffic.Route) string { return lease.NameOf(route.Name) }
 
 // identity tells this process from all others that may drive.
-func identity() string {
-	return fmt.Sprintf("%s/%d-%04x", whoami(), os.Getpid(), rand.Uint32N(1<<16)) //nolint:gosec // not a secret
+func identity(f *Factory) string {
+	return fmt.Sprintf("%s/%d-%04x", machine(f), os.Getpid(), rand.Uint32N(1<<16)) //nolint:gosec // not a secret
 }
 
 // ownerOf has the lease go with the route.
@@ -90,4 +90,13 @@ func ownerOf(route traffic.Route) *metav1.OwnerReference {
 		return nil
 	}
 	return &metav1.OwnerReference{APIVersion: o.GetAPIVersion(), Kind: o.GetKind(), Name: o.GetName(), UID: o.GetUID()}
+}
+
+// machine is who drives, and where.
+func machine(f *Factory) string {
+	host, err := os.Hostname()
+	if err != nil {
+		return person(f)
+	}
+	return person(f) + "@" + host
 }

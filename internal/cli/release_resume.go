@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
@@ -69,26 +67,6 @@ func documentOf(route traffic.Route) (planfile.Document, error) {
 	document, err := planfile.Load([]byte(text))
 	if err != nil {
 		return document, fmt.Errorf("%s: %w", route, err)
-	}
-	return document, nil
-}
-
-// readPlan reads a plan file; "-" is standard input.
-func readPlan(stdin io.Reader, name string) (planfile.Document, error) {
-	var text []byte
-	var err error
-	if name == "-" {
-		name = "standard input"
-		text, err = io.ReadAll(io.LimitReader(stdin, planfile.MaxSize+1))
-	} else {
-		text, err = os.ReadFile(name)
-	}
-	if err != nil {
-		return planfile.Document{}, usagef("read the plan: %w", err)
-	}
-	document, err := planfile.Parse(text, name)
-	if err != nil {
-		return document, usageError{err}
 	}
 	return document, nil
 }

@@ -66,6 +66,7 @@ version that might (canary), a little at a time, and back at once.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.AddCommand(
+		NewCmdRelease(f),
 		NewCmdCreateCanary(f),
 		NewCmdSetTraffic(f),
 		NewCmdRollback(f),

@@ -50,10 +50,11 @@ type Lease interface {
 }
 
 // Saved is what a lease carries for whoever drives next: the evidence, and in
-// words what is known.
+// words what is known and what is waited for.
 type Saved struct {
 	Evidence string
 	Known    *event.Known
+	Waits    string
 }
 
 // Source opens the stream of counts, from a time on. It is opened again where the

@@ -45,6 +45,7 @@ type Engine struct {
 	pause               time.Duration
 	nextTry             time.Time
 
+	waits                    string // what for
 	waiting, strange, warned string // what was told last
 
 	news chan func() // what changes the fields above, from beside the loop

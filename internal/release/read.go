@@ -42,11 +42,11 @@ func (e *Engine) open() error {
 // saved is the evidence as the lease carries it: of which release, of what, and
 // the state.
 func (e *Engine) saved() Saved {
-	state, err := e.evidence.analysis.State()
-	if err != nil {
-		return Saved{Known: e.evidence.latest()}
+	s := Saved{Known: e.evidence.latest(), Waits: e.waits}
+	if state, err := e.evidence.analysis.State(); err == nil {
+		s.Evidence = strings.Join([]string{e.now().ID, e.judged, state}, "\n")
 	}
-	return Saved{Evidence: strings.Join([]string{e.now().ID, e.judged, state}, "\n"), Known: e.evidence.latest()}
+	return s
 }
 
 // left is the state that was saved, where it is of what is judged now.

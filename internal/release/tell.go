@@ -3,8 +3,8 @@ package release
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
@@ -92,16 +92,12 @@ func (e *Engine) tellChange(before, after canary.Release, why string) {
 // tellWaiting tells what is waited for when that is another thing than before. How
 // long still, or how many requests, is none.
 func (e *Engine) tellWaiting(a canary.Action) {
-	if a.Do != canary.Wait {
-		e.waiting = ""
+	if e.waits = a.Why; a.Do != canary.Wait {
+		e.waiting, e.waits = "", ""
 		return
 	}
-	thing := strings.Map(func(r rune) rune {
-		if unicode.IsDigit(r) {
-			return -1
-		}
-		return r
-	}, a.Why)
+	words := slices.DeleteFunc(strings.Fields(a.Why), func(word string) bool { return strings.ContainsAny(word, "0123456789") })
+	thing := strings.Join(words, " ")
 	if thing != e.waiting {
 		e.waiting = thing
 		e.say(event.Waiting, a.Why, "")
