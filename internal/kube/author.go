@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,9 +12,10 @@ import (
 )
 
 // Author says who wrote an object's spec last, and when, as the API server
-// recorded it: "kubectl-edit" at 15:04:05. Controllers write the status all
-// the time, so that writers known to have left the spec alone count only where
-// there are no others.
+// recorded it: "kubectl-edit" at 15:04:05. Controllers write the status all the
+// time, so that writers known to have left the spec alone count only where there
+// are no others. The record is to the second: of two in the same one it names the
+// other rather than us.
 func Author(o *unstructured.Unstructured) string {
 	entries := o.GetManagedFields()
 	if len(entries) == 0 {
@@ -26,7 +28,7 @@ func Author(o *unstructured.Unstructured) string {
 		entries = ofSpec
 	}
 	last := slices.MaxFunc(entries, func(a, b metav1.ManagedFieldsEntry) int {
-		return timeOf(a).Compare(timeOf(b))
+		return cmp.Or(timeOf(a).Compare(timeOf(b)), foreign(a)-foreign(b))
 	})
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q", last.Manager)
@@ -34,6 +36,13 @@ func Author(o *unstructured.Unstructured) string {
 		fmt.Fprintf(&b, " at %s", last.Time.Format("15:04:05"))
 	}
 	return b.String()
+}
+
+func foreign(e metav1.ManagedFieldsEntry) int {
+	if e.Manager == FieldManager {
+		return 0
+	}
+	return 1
 }
 
 func timeOf(e metav1.ManagedFieldsEntry) time.Time {

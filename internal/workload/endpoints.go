@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,7 +22,8 @@ import (
 // wait for, since the Service has no EndpointSlices or we may not read them, it
 // says yes at once.
 //
-// It costs two requests, to watch the EndpointSlices and the Pods.
+// It costs a request, to watch the EndpointSlices, and where there are any, another
+// for the Pods.
 func (d Deployments) WaitListed(ctx context.Context, deployment *unstructured.Unstructured, service string, patience time.Duration) (listed bool, err error) {
 	typed, err := typedDeployment(deployment)
 	if err != nil {
@@ -37,8 +39,10 @@ func (d Deployments) WaitListed(ctx context.Context, deployment *unstructured.Un
 	w, seen := newWatches(), listing{}
 	defer w.running.Wait()
 	defer stop()
-	follow(within, w, d, pods, func(_ []*unstructured.Unstructured, pods []corev1.Pod, err error) {
-		seen.pods, seen.counted, seen.barred = pods, err == nil, seen.barred || apierrors.IsForbidden(err)
+	followPods := sync.OnceFunc(func() {
+		follow(within, w, d, pods, func(_ []*unstructured.Unstructured, pods []corev1.Pod, err error) {
+			seen.pods, seen.counted, seen.barred = pods, err == nil, seen.barred || apierrors.IsForbidden(err)
+		})
 	})
 	endpoints := selection{resource: kube.EndpointSlices(), labels: discoveryv1.LabelServiceName + "=" + service}
 	follow(within, w, d, endpoints, func(_ []*unstructured.Unstructured, endpoints []discoveryv1.EndpointSlice, err error) {
@@ -47,6 +51,9 @@ func (d Deployments) WaitListed(ctx context.Context, deployment *unstructured.Un
 	for w.next(within, timer.C()) {
 		if seen.complete() {
 			return true, nil
+		}
+		if seen.read {
+			followPods()
 		}
 		if !d.clock.Now().Before(deadline) {
 			return false, nil
