@@ -106,7 +106,8 @@ func class(outcome canary.Phase) string {
 func facts(r record.Release) []fact {
 	all := []fact{
 		{"Release", r.ID},
-		{"Route", r.Namespace + "/" + r.Route},
+		{"Namespace", r.Namespace},
+		{"Route", r.Route},
 		{"Versions", r.From + " to " + r.To},
 		{"Image", r.Image},
 		{"Began", r.Began.UTC().Format("2006-01-02 15:04:05 MST")},
