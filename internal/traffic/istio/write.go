@@ -90,19 +90,26 @@ func outrun(t target, o *unstructured.Unstructured) error {
 // lastManager names who wrote an object last, as the API server recorded it: to
 // the second. Of two in the same one it names the other rather than us.
 func lastManager(o *unstructured.Unstructured) string {
-	entries := slices.DeleteFunc(o.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool { return e.Subresource != "" })
-	if len(entries) == 0 {
+	last := lastEntry(o)
+	if last.Manager == "" {
 		return "somebody the API server does not name"
 	}
-	last := slices.MaxFunc(entries, func(a, b metav1.ManagedFieldsEntry) int {
-		return cmp.Or(timeOf(a).Compare(timeOf(b)), foreign(a)-foreign(b))
-	})
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q", last.Manager)
 	if last.Time != nil {
 		fmt.Fprintf(&b, " at %s", last.Time.Format("15:04:05"))
 	}
 	return b.String()
+}
+
+func lastEntry(o *unstructured.Unstructured) metav1.ManagedFieldsEntry {
+	entries := slices.DeleteFunc(o.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool { return e.Subresource != "" })
+	if len(entries) == 0 {
+		return metav1.ManagedFieldsEntry{}
+	}
+	return slices.MaxFunc(entries, func(a, b metav1.ManagedFieldsEntry) int {
+		return cmp.Or(timeOf(a).Compare(timeOf(b)), foreign(a)-foreign(b))
+	})
 }
 
 func foreign(e metav1.ManagedFieldsEntry) int {

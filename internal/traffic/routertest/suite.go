@@ -64,6 +64,7 @@ func (s Suite) Run(t *testing.T) {
 	t.Run("a fence gives way to others' weights", s.fenceWeights)
 	t.Run("a fence gives way to others' releases", s.fencePosition)
 	t.Run("a fence lets other changes pass", s.fenceOther)
+	t.Run("watch", s.watch)
 	for name, b := range s.besides() {
 		t.Run(name+" goes beside the weights", func(t *testing.T) { s.beside(t, b) })
 		t.Run(name+" is gone after a rollback", func(t *testing.T) { s.besideRollback(t, b) })
