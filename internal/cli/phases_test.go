@@ -184,13 +184,15 @@ func (s standingAt) put(t *testing.T, r *release) {
 		r.server.Put(vs)
 		return
 	}
-	rules, _, _ := unstructured.NestedSlice(vs.Object, "spec", "http")
-	legs := rules[0].(map[string]any)["route"].([]any)
-	legs[0].(map[string]any)["weight"], legs[1].(map[string]any)["weight"] = int64(100-s.weight), int64(s.weight)
-	if err := unstructured.SetNestedSlice(vs.Object, rules, "spec", "http"); err != nil {
-		t.Fatal(err)
-	}
+	weigh(vs, s.weight)
 	r.server.Put(vs)
+}
+
+// weigh sets the weights of the first rule, which names stable and canary.
+func weigh(vs *unstructured.Unstructured, canary int) {
+	rule := vs.Object["spec"].(map[string]any)["http"].([]any)[0].(map[string]any)
+	legs := rule["route"].([]any)
+	legs[0].(map[string]any)["weight"], legs[1].(map[string]any)["weight"] = int64(100-canary), int64(canary)
 }
 
 // standing is what the route says, in a line.
