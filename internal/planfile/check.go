@@ -40,7 +40,7 @@ func (d Document) mistakes() []canary.Mistake {
 	var all checks
 	all.unless(d.APIVersion == APIVersion, "apiVersion", "%q is not %s, which is what this canaryctl reads", d.APIVersion, APIVersion)
 	all.unless(d.Kind == Kind, "kind", "%q is not %s", d.Kind, Kind)
-	for _, m := range d.Spec.Plan.Mistakes() {
+	for _, m := range d.Spec.Mistakes() {
 		all.unless(false, "spec."+m.Field, "%s", m.Text)
 	}
 	d.Spec.Analysis.check(&all)
