@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"encoding"
 	"slices"
 	"time"
 
@@ -8,8 +9,15 @@ import (
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
+// codec is what goes on exactly where it stood, after a restart.
+type codec interface {
+	encoding.TextMarshaler
+	encoding.TextUnmarshaler
+}
+
 // process is an e-process of package stats.
 type process interface {
+	codec
 	Update(stats.Scrape) error
 	LogE() float64
 	PeakLogE() float64
@@ -23,7 +31,7 @@ type process interface {
 // nothing about the quantile that was asked for.
 type evidence struct {
 	metric   Metric
-	config   Config
+	config   Config // as it is for this metric
 	edges    []*counter
 	weights  []float64 // of the edges
 	logE     []float64 // of the edges, for the average
@@ -42,10 +50,12 @@ type counter struct {
 	rollback   process
 	dispersion stats.Dispersion
 	ledger     stats.Ledger
-	observed   time.Duration // that the ledger's intervals lasted together
+	intervals  int
+	observed   time.Duration // that they lasted together
 }
 
 func newEvidence(m Metric, c Config) (*evidence, error) {
+	c = m.method(c)
 	e := &evidence{metric: m, config: c}
 	names, weights := []string{m.Name}, []float64{1}
 	if len(m.Edges) > 0 {
@@ -86,6 +96,32 @@ func newCounter(name string, c Config) (*counter, error) {
 	return &counter{name: name, rollback: p}, err
 }
 
+// codecs are everything that decides and has to be kept, in one order.
+func (e *evidence) codecs() []codec {
+	list := []codec{e.nonInferior}
+	if e.negligible != nil {
+		list = append(list, e.negligible)
+	}
+	for _, c := range e.edges {
+		list = append(list, c.rollback, &c.dispersion)
+	}
+	return list
+}
+
+// clone decides on as this one would. It has no ledgers.
+func (e *evidence) clone() (*evidence, error) {
+	twin, err := newEvidence(e.metric, e.config)
+	if err != nil {
+		return nil, err
+	}
+	twin.rollback, twin.promoted = e.rollback, e.promoted
+	texts, err := encode(e.codecs())
+	if err != nil {
+		return nil, err
+	}
+	return twin, decode(twin.codecs(), texts)
+}
+
 // find is the counter of intervals of that name, or nil.
 func (e *evidence) find(name string) *counter {
 	i := slices.IndexFunc(e.edges, func(c *counter) bool { return c.name == name })
@@ -102,6 +138,7 @@ func (e *evidence) add(c *counter, i metrics.Interval, stable string) error {
 	if err := c.ledger.Append(scrape); err != nil {
 		return err
 	}
+	c.intervals++
 	c.observed += i.End.Sub(i.Start)
 	if err := e.update(c, scrape); err != nil {
 		return err

@@ -8,10 +8,11 @@ import (
 )
 
 // method is how evidence is weighed, as the flags of analyze, replay and plan say:
-// in the words of a plan file, with the metrics in a flag of their own.
+// in the words of a plan file, with the metrics and limits in flags of their own.
 type method struct {
 	planfile.Analysis
 	latency latency
+	limits  limits
 }
 
 func newMethod() method {
@@ -25,6 +26,7 @@ func (m *method) addFlags(flags *pflag.FlagSet) {
 	flags.Var(&m.Tolerance, "tolerance", "excess of errors that is let through, as 0.1 or 10%")
 	flags.Float64Var(&m.Margin, "margin", m.Margin, "the canary passes once it is shown to fail less than this many times as often")
 	flags.Var(&m.Alpha, "alpha", "probability of ever failing a canary that is within the tolerance")
+	flags.Var(&m.limits, "limit", "the greatest share of the canary's requests that may be bad, whatever stable does: errors=1%, or 250ms=5% for slower ones; errors, --latency and each limit have equal parts of --alpha")
 	m.addCommonFlags(flags)
 }
 
@@ -51,6 +53,11 @@ func (m *method) config() (analysis.Config, error) {
 		a.Metrics = append(a.Metrics[:len(a.Metrics):len(a.Metrics)], m.latency.metric())
 	}
 	c := a.Config()
+	for i := range c.Metrics {
+		c.Metrics[i].Weight = 0
+	}
+	c.Limits = m.limits
+	c = c.Weighed()
 	if a.Onset && a.OnsetIntervals < 1 {
 		return c, usagef("--onset-intervals %d: say 1 or more, or --onset=false", a.OnsetIntervals)
 	}
