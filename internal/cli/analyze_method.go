@@ -8,7 +8,7 @@ import (
 )
 
 // method is how evidence is weighed, as the flags of analyze, replay and plan say:
-// in the words of a plan file, with the metrics in a flag of their own.
+// in the words of a plan file, with the metrics and limits in flags of their own.
 type method struct {
 	planfile.Analysis
 	latency latency
@@ -53,15 +53,13 @@ func (m *method) config() (analysis.Config, error) {
 		a.Metrics = append(a.Metrics[:len(a.Metrics):len(a.Metrics)], m.latency.metric())
 	}
 	c := a.Config()
+	for i := range c.Metrics {
+		c.Metrics[i].Weight = 0
+	}
+	c.Limits = m.limits
+	c = c.Weighed()
 	if a.Onset && a.OnsetIntervals < 1 {
 		return c, usagef("--onset-intervals %d: say 1 or more, or --onset=false", a.OnsetIntervals)
-	}
-	if len(m.limits) > 0 {
-		for i := range c.Metrics {
-			c.Metrics[i].Weight = 0
-		}
-		c.Limits = m.limits
-		c = c.Weighed()
 	}
 	if err := c.Validate(); err != nil {
 		return c, usagef("%w", err)

@@ -36,7 +36,7 @@ With the path of a field it says what that means, its default, and what is in it
 			}
 			return exitMeaning(code)
 		}),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) > 1:
 				return usagef("explain takes one field, and was given %q", args)

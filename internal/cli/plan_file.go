@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +60,7 @@ standard input. It asks no cluster.`,
 			return exitMeaning(code)
 		}),
 		RunE: func(_ *cobra.Command, args []string) error {
-			all := append(files[:len(files):len(files)], args...)
+			all := slices.Concat(files, args)
 			if len(all) == 0 {
 				return usagef("validate takes plan files, and was given none")
 			}

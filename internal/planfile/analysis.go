@@ -5,6 +5,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
 	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
@@ -28,6 +29,7 @@ type Analysis struct {
 	// WarmUp of each new Pod is not counted.
 	WarmUp  canary.Duration `json:"warmUp,omitempty"`
 	Metrics []Metric        `json:"metrics"`
+	Limits  []Limit         `json:"limits,omitempty"`
 	Pods    *Pods           `json:"pods,omitempty"` // nil where nobody watches them
 }
 
@@ -37,9 +39,23 @@ type Metric struct {
 	Name     string          `json:"name"`
 	Over     canary.Duration `json:"over,omitempty"`
 	Quantile Quantile        `json:"quantile,omitempty"`
-	// Weight is this metric's part of Alpha; where no metric has one, all have the
-	// same.
+	// Weight is this metric's part of Alpha. Metrics and limits without one share
+	// equally what the others leave.
 	Weight Share `json:"weight,omitempty"`
+	// Tolerance, Margin and Negligible are this metric's own; nil for those of the
+	// Analysis.
+	Tolerance  *Share   `json:"tolerance,omitempty"`
+	Margin     *float64 `json:"margin,omitempty"`
+	Negligible *Share   `json:"negligible,omitempty"`
+}
+
+// Limit is the greatest share of the canary's requests that may be bad, whatever
+// stable does. Metric is errors, or latency with Over.
+type Limit struct {
+	Metric string          `json:"metric"`
+	Over   canary.Duration `json:"over,omitempty"`
+	Share  Share           `json:"share"`
+	Weight Share           `json:"weight,omitempty"`
 }
 
 // Pods is what the Pods of the canary may do, as analysis.Gate has it.
@@ -89,40 +105,39 @@ func (a Analysis) Config() analysis.Config {
 	if !a.Onset {
 		c.OnsetIntervals = 0
 	}
-	weighed := a.weighed()
 	for _, m := range a.Metrics {
-		weight := float64(m.Weight)
-		if !weighed {
-			weight = 1 / float64(len(a.Metrics))
-		}
-		c.Metrics = append(c.Metrics, m.metric(weight))
+		c.Metrics = append(c.Metrics, m.metric())
+	}
+	for _, l := range a.Limits {
+		c.Limits = append(c.Limits, l.limit())
 	}
 	if a.Pods != nil {
 		c.Pods = &analysis.Gate{MaxRestarts: a.Pods.MaxRestarts, Unready: a.Pods.Unready.Std().Seconds(), Calm: a.Pods.Calm.Std().Seconds()}
 	}
+	return c.Weighed()
+}
+
+func (m Metric) metric() analysis.Metric {
+	var c analysis.Metric
+	switch weight := float64(m.Weight); {
+	case m.Quantile > 0:
+		c = analysis.LatencyQuantile(float64(m.Quantile), weight)
+	case m.Over > 0:
+		c = analysis.Latency(m.Over.Std(), weight)
+	default:
+		c = analysis.Default().Metrics[0]
+		c.Name, c.Weight = m.Name, weight
+	}
+	c.Tolerance, c.Margin, c.Negligible = (*float64)(m.Tolerance), m.Margin, (*float64)(m.Negligible)
 	return c
 }
 
-// weighed reports whether any metric says its weight.
-func (a Analysis) weighed() bool {
-	for _, m := range a.Metrics {
-		if m.Weight != 0 {
-			return true
-		}
+func (l Limit) limit() analysis.Limit {
+	name := l.Metric
+	if l.Over > 0 {
+		name = metrics.EdgeName(l.Over.Std().Seconds())
 	}
-	return false
-}
-
-func (m Metric) metric(weight float64) analysis.Metric {
-	switch {
-	case m.Quantile > 0:
-		return analysis.LatencyQuantile(float64(m.Quantile), weight)
-	case m.Over > 0:
-		return analysis.Latency(m.Over.Std(), weight)
-	}
-	failing := analysis.Default().Metrics[0]
-	failing.Name, failing.Weight = m.Name, weight
-	return failing
+	return analysis.Limit{Metric: name, Share: float64(l.Share), Weight: float64(l.Weight)}
 }
 
 // Analysis is the method of the document, and an error where it cannot be meant.

@@ -7,11 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/canaryctl/canaryctl/internal/analysis"
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
 	"github.com/canaryctl/canaryctl/internal/hook"
-	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
 // Validate returns all that cannot be meant as Mistakes without a file; nil where
@@ -40,7 +38,7 @@ func (d Document) mistakes() []canary.Mistake {
 	var all checks
 	all.unless(d.APIVersion == APIVersion, "apiVersion", "%q is not %s, which is what this canaryctl reads", d.APIVersion, APIVersion)
 	all.unless(d.Kind == Kind, "kind", "%q is not %s", d.Kind, Kind)
-	for _, m := range d.Spec.Plan.Mistakes() {
+	for _, m := range d.Spec.Mistakes() {
 		all.unless(false, "spec."+m.Field, "%s", m.Text)
 	}
 	d.Spec.Analysis.check(&all)
@@ -52,67 +50,6 @@ func (d Document) mistakes() []canary.Mistake {
 		all.unless(len(stored) <= maxStored, "", "the route would carry %d bytes of it, and has room for %d", len(stored), maxStored)
 	}
 	return all
-}
-
-// check asks the statistics about one setting at a time, so that all mistakes show.
-func (a Analysis) check(all *checks) {
-	const at = "spec.analysis."
-	for _, setting := range []struct {
-		name string
-		set  func(*stats.Config)
-	}{
-		{"tolerance", func(c *stats.Config) { c.Tolerance = float64(a.Tolerance) }},
-		{"margin", func(c *stats.Config) { c.Margin = a.Margin }},
-		{"negligible", func(c *stats.Config) { c.Negligible = float64(a.Negligible) }},
-		{"alpha", func(c *stats.Config) { c.RollbackAlpha = float64(a.Alpha) }},
-		{"promoteAlpha", func(c *stats.Config) { c.PromoteAlpha = float64(a.PromoteAlpha) }},
-		{"intervalAlpha", func(c *stats.Config) { c.IntervalAlpha = float64(a.IntervalAlpha) }},
-		{"evidenceCap", func(c *stats.Config) { c.Cap = a.EvidenceCap.log() }},
-		{"onsetIntervals", func(c *stats.Config) { c.OnsetIntervals = a.OnsetIntervals }},
-	} {
-		c := stats.Default()
-		setting.set(&c)
-		if err := c.Validate(); err != nil {
-			all.unless(false, at+setting.name, "%s", strings.TrimPrefix(err.Error(), "statistics: "))
-		}
-	}
-	all.unless(!a.Onset || a.OnsetIntervals >= 1, at+"onsetIntervals", "say 1 or more, or onset: false")
-	all.unless(a.WarmUp >= 0, at+"warmUp", "it cannot be negative, and is %s", a.WarmUp)
-	if a.Pods != nil {
-		all.unless(a.Pods.MaxRestarts >= 0, at+"pods.maxRestarts", "%d restarts cannot be let through", a.Pods.MaxRestarts)
-		all.unless(a.Pods.Unready >= 0, at+"pods.unready", "it cannot be negative, and is %s", a.Pods.Unready)
-		all.unless(a.Pods.Calm >= 0, at+"pods.calm", "it cannot be negative, and is %s", a.Pods.Calm)
-	}
-	before := len(*all)
-	a.checkMetrics(at+"metrics", all)
-	if before == len(*all) { // what only all of it together shows
-		if err := a.Config().Validate(); err != nil && before == 0 {
-			all.unless(false, at+"metrics", "%s", strings.TrimPrefix(err.Error(), "analysis: "))
-		}
-	}
-}
-
-func (a Analysis) checkMetrics(at string, all *checks) {
-	all.unless(len(a.Metrics) > 0, at, "it has none")
-	weighed, seen := a.weighed(), map[string]bool{}
-	for i, m := range a.Metrics {
-		at := fmt.Sprintf("%s[%d].", at, i)
-		switch timed := m.Over != 0 || m.Quantile != 0; m.Name {
-		case analysis.Errors:
-			all.unless(!timed, at+"name", "%s are counted whatever time they take; over and quantile go with %s", m.Name, Latency)
-		case Latency:
-			all.unless(timed, at+"name", "say from where on a request is slow: over, as 250ms, or quantile, as p95")
-			all.unless(m.Over == 0 || m.Quantile == 0, at+"quantile", "a metric has over or quantile, not both")
-			all.unless(m.Over >= 0, at+"over", "it cannot be negative, and is %s", m.Over)
-		default:
-			all.unless(false, at+"name", "%q is neither %s nor %s", m.Name, analysis.Errors, Latency)
-			continue
-		}
-		name := m.metric(1).Name
-		all.unless(!seen[name], at+"name", "%s is there twice", name)
-		all.unless(!weighed || m.Weight > 0, at+"weight", "another metric has one, so this needs one above 0; all sum to 1")
-		seen[name] = true
-	}
 }
 
 // checkGates holds the names of gates against the gates.

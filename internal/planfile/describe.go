@@ -123,7 +123,7 @@ func choices(in reflect.Type, f field) []string {
 		return []string{APIVersion}
 	case "Document.kind":
 		return []string{Kind}
-	case "Metric.name":
+	case "Metric.name", "Limit.metric":
 		return []string{analysis.Errors, Latency}
 	}
 	return nil

@@ -142,9 +142,14 @@ func (e *explanation) rollback() {
 		figure(1+float64(a.Tolerance)), e.or("tolerance "+percent(float64(a.Tolerance)), at+"tolerance"))
 	e.line("    a canary within that ever meets this with a probability of %s", e.or(percent(float64(a.Alpha))+" at most", at+"alpha"))
 	for _, m := range a.Metrics {
-		if m.Name == Latency {
-			e.line("    slow requests are judged in the same way: those that take longer than %s", slow(m))
+		e.metric(m)
+	}
+	for _, l := range a.Limits {
+		bad := "fail"
+		if l.Metric == Latency {
+			bad = "take longer than " + short(l.Over.Std())
 		}
+		e.line("  - more than %s of its requests are shown to %s, whatever stable's do", percent(float64(l.Share)), bad)
 	}
 	if p := a.Pods; p != nil {
 		e.line("  - its containers restart more than %d times beyond what stable's do%s", p.MaxRestarts, e.or("", at+"pods.maxRestarts"))
@@ -157,6 +162,29 @@ func (e *explanation) rollback() {
 	}
 	if len(e.d.Spec.Gates) > 0 {
 		e.line("  - a gate says no")
+	}
+}
+
+// metric says what is particular to one.
+func (e *explanation) metric(m Metric) {
+	var own []string
+	if m.Tolerance != nil {
+		own = append(own, "tolerance "+percent(float64(*m.Tolerance)))
+	}
+	if m.Margin != nil {
+		own = append(own, "margin "+figure(*m.Margin))
+	}
+	if m.Negligible != nil {
+		own = append(own, "negligible "+percent(float64(*m.Negligible)))
+	}
+	with := strings.Join(own, ", ")
+	switch {
+	case m.Name == Latency && with == "":
+		e.line("    slow requests are judged in the same way: those that take longer than %s", slow(m))
+	case m.Name == Latency:
+		e.line("    slow requests, those that take longer than %s, are judged with %s", slow(m), with)
+	case with != "":
+		e.line("    %s are judged with %s", m.Name, with)
 	}
 }
 

@@ -64,9 +64,12 @@ spec:
     onset: false
     warmUp: 20s
     metrics:
-      - {name: errors, weight: 60%}
-      - {name: latency, quantile: p99.9, weight: 0.3}
-      - {name: latency, over: 250ms, weight: 0.1}
+      - {name: errors, weight: 60%, tolerance: 5%, margin: 3, negligible: 0.01}
+      - {name: latency, quantile: p99.9, weight: 0.2}
+      - {name: latency, over: 250ms}
+    limits:
+      - {metric: errors, share: 2%}
+      - {metric: latency, over: 1s, share: 0.05}
     pods: {maxRestarts: 0}
   gates:
     owners: {webhook: {url: "https://gates.example/owners", secretEnv: GATE_KEY, retries: 0}, every: 1m}
@@ -91,12 +94,15 @@ spec:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := analysis.Default()
+	want, own := analysis.Default(), []float64{0.05, 3, 0.01}
 	want.Tolerance, want.Negligible, want.RollbackAlpha = 0.2, 0.001, 0.005
 	want.Cap, want.OnsetIntervals, want.Dispersion = 0, 0, 1.5
 	want.Metrics = []analysis.Metric{
-		{Name: "errors", Weight: 0.6, Does: "fails"}, analysis.LatencyQuantile(0.999, 0.3), analysis.Latency(250*time.Millisecond, 0.1),
+		{Name: "errors", Weight: 0.6, Does: "fails", Tolerance: &own[0], Margin: &own[1], Negligible: &own[2]},
+		analysis.LatencyQuantile(0.999, 0.2), analysis.Latency(250*time.Millisecond, 0),
 	}
+	want.Limits = []analysis.Limit{{Metric: "errors", Share: 0.02}, {Metric: "latency le=1", Share: 0.05}}
+	want = want.Weighed()
 	gate := analysis.DefaultGate()
 	gate.MaxRestarts = 0
 	want.Pods = &gate
@@ -229,8 +235,9 @@ spec:
     alpha: 0
     onsetIntervals: 0
     warmUp: -1s
-    metrics: [{name: errors, over: 1s}, {name: latency}, {name: saturation}, {name: latency, over: 1s, quantile: p95}]
+    metrics: [{name: errors, over: 1s}, {name: latency}, {name: saturation}, {name: latency, over: 1s, quantile: p95, margin: 1, weight: 120%}]
     pods: {maxRestarts: -1}
+    limits: [{metric: errors, over: 1s, share: 1%}, {metric: latency, share: 5%}, {metric: pods}, {metric: errors, share: 100%, weight: -1}]
 `, []string{
 			"plan.yaml:6:16: spec.analysis.tolerance: tolerance 10000 is not 0 to 999",
 			"plan.yaml:7:13: spec.analysis.margin: margin 0.5 is not above 1 and at most 1000",
@@ -241,7 +248,19 @@ spec:
 			"plan.yaml:11:48: spec.analysis.metrics[1].name: say from where on a request is slow: over, as 250ms, or quantile, as p95",
 			`plan.yaml:11:65: spec.analysis.metrics[2].name: "saturation" is neither errors nor latency`,
 			"plan.yaml:11:114: spec.analysis.metrics[3].quantile: a metric has over or quantile, not both",
+			"plan.yaml:11:127: spec.analysis.metrics[3].margin: margin 1 is not above 1 and at most 1000",
 			"plan.yaml:12:25: spec.analysis.pods.maxRestarts: -1 restarts cannot be let through",
+			"plan.yaml:13:37: spec.analysis.limits[0].over: errors are counted whatever time they take; over goes with latency",
+			"plan.yaml:13:53: spec.analysis.limits[1].over: say from where on a request is slow, as 250ms",
+			`plan.yaml:13:92: spec.analysis.limits[2].metric: "pods" is neither errors nor latency`,
+			"plan.yaml:13:123: spec.analysis.limits[3].share: 1 is no share above 0 and below 1 that may be bad",
+			"plan.yaml:13:137: spec.analysis.limits[3].weight: it cannot be negative, and is -1",
+		}},
+		{"weights", head + "spec: {analysis: {metrics: [{name: errors, weight: 60%}], limits: [{metric: errors, share: 1%, weight: 30%}]}}", []string{
+			"plan.yaml:3:28: spec.analysis.metrics: the weights of metrics and limits sum to 0.9, not to 1",
+		}},
+		{"no weight left", head + "spec: {analysis: {metrics: [{name: errors, weight: 1}], limits: [{metric: errors, share: 1%}]}}", []string{
+			"plan.yaml:3:28: spec.analysis.metrics: the weights that are said sum to 1, and leave nothing for the others",
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -249,6 +249,8 @@ func required(t reflect.Type, s, properties object) {
 		bound("margin", object{"minimum": 1})
 	case reflect.TypeFor[Metric]():
 		s["required"] = []string{"name"}
+	case reflect.TypeFor[Limit]():
+		s["required"] = []string{"metric", "share"}
 	case reflect.TypeFor[hook.Gate]():
 		s["oneOf"] = one("webhook", "command")
 	case reflect.TypeFor[hook.Notification]():
