@@ -61,7 +61,6 @@ func all() map[string]func() []event.Event {
 		"promoted":    recordtest.Promoted,
 		"rolled-back": recordtest.RolledBack,
 		"eventful":    recordtest.Eventful,
-		"long":        recordtest.Long,
 		"one event":   func() []event.Event { return recordtest.Promoted()[:1] },
 		"no evidence": func() []event.Event {
 			return recordtest.New("r", 1).Tell(event.Started, "", "").Step(0, 10).Wait(time.Minute).Tell(event.Warning, "", "nothing answers").Events
@@ -249,6 +248,7 @@ func TestPictureIsXML(t *testing.T) {
 // Three hours of readings make no more of a page than a few hundred.
 func TestLongReleaseStaysSmall(t *testing.T) {
 	text := render(t, report.HTML, release(t, recordtest.Long()))
+	balanced(t, text)
 	if len(text) > 200_000 {
 		t.Errorf("the page has %d bytes", len(text))
 	}
