@@ -17,6 +17,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/kube"
+	"github.com/canaryctl/canaryctl/internal/planfile"
 )
 
 // TestEveryCommandInEveryPhase holds what each command makes of a release, wherever
@@ -152,7 +153,7 @@ func (s standingAt) put(t *testing.T, r *release) {
 	place := canary.Position{App: "versioned-echo", Stable: "v1", Canary: "v2", Added: []string{canary.AddedDestination}}
 	notes := map[string]string{}
 	if s.release != nil {
-		plan, err := json.Marshal(canary.DefaultPlan())
+		plan, err := planfile.Default().Stored()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,7 @@ func shopRelease(t *testing.T, server *kubetest.Server, release string) {
 	vs := server.Get(kube.VirtualServices(), "default", "shop")
 	vs.SetAnnotations(map[string]string{
 		canary.Annotation:     `{"app":"shop","stable":"v1","canary":"v2","release":` + release + `}`,
-		canary.PlanAnnotation: `{"steps":[{"header":{"name":"x-team","value":"us"}},{"weight":10,"mirror":true},{"weight":25,"min":"5m"},{"weight":50}]}`,
+		canary.PlanAnnotation: `{"apiVersion":"canaryctl.io/v1alpha1","kind":"Plan","spec":{"steps":[{"weight":0,"header":{"name":"x-team","value":"us"}},{"weight":10,"mirror":true},{"weight":25,"min":"5m"},{"weight":50}],"noData":"1m0s","unready":"10s","policy":{"noData":"hold","timeout":"pause","doubt":"hold","foreign":"pause","interrupt":"pause"},"promotion":"switch","analysis":{"tolerance":0.1,"margin":1.5,"alpha":0.01,"promoteAlpha":0.05,"intervalAlpha":0.025,"evidenceCap":10,"dispersion":"auto","onset":true,"onsetIntervals":240,"metrics":[{"name":"errors"}],"pods":{"maxRestarts":2,"unready":"30s","calm":"10m0s"}}}}`,
 	})
 	server.Put(vs)
 }
