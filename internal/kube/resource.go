@@ -39,6 +39,11 @@ func ConfigMaps() schema.GroupVersionResource { return core("configmaps") }
 // Namespaces names core/v1 Namespaces.
 func Namespaces() schema.GroupVersionResource { return core("namespaces") }
 
+// Leases names coordination.k8s.io/v1 Leases.
+func Leases() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+}
+
 // VirtualServices names Istio's VirtualServices, served as v1 since Istio 1.22.
 func VirtualServices() schema.GroupVersionResource { return networking("virtualservices") }
 

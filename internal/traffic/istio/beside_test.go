@@ -202,7 +202,7 @@ spec:
 func TestFenceSaysWhoAndWhat(t *testing.T) {
 	held := `'{"stable":"v1","canary":"v2","release":{"id":"r1","plan":"h","phase":"progressing","step":0,"weight":10,"started":"2026-03-01T12:00:00Z","since":"2026-03-01T12:00:00Z"}}'`
 	object := func(annotation string) string {
-		return "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: echo" + annotation + "}\n" + mixed[strings.Index(mixed, "spec:"):]
+		return strings.Replace(mixed, "{name: echo}", "{name: echo"+annotation+"}", 1)
 	}
 	carrying := object(", annotations: {canaryctl.io/position: " + held + "}")
 	withHeader := strings.Replace(carrying, "    - name: api\n", headerBefore+"    - name: api\n", 1)

@@ -29,7 +29,7 @@ func headerOf(entry any) (canary.Header, bool) {
 	if !ours(entry) {
 		return canary.Header{}, false
 	}
-	m := entry.(map[string]any) //nolint:errcheck,forcetypeassert // ours has seen to it
+	m, _ := entry.(map[string]any)
 	name, _ := m["name"].(string)
 	h := canary.Header{Name: strings.TrimPrefix(strings.TrimPrefix(name, headerRule), "-")}
 	matches, _ := m["match"].([]any)

@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -95,4 +96,12 @@ func (r *Router) wait(ctx context.Context, n int) error {
 func raw(r traffic.Route) *unstructured.Unstructured {
 	o, _ := r.Raw.(*unstructured.Unstructured)
 	return o
+}
+
+// Owner is the VirtualService of a route, for objects that are to go with it.
+func Owner(r traffic.Route) metav1.OwnerReference {
+	return metav1.OwnerReference{
+		APIVersion: kube.VirtualServices().GroupVersion().String(), Kind: "VirtualService",
+		Name: r.Name, UID: raw(r).GetUID(),
+	}
 }

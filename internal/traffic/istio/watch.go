@@ -17,14 +17,15 @@ import (
 
 // Watch follows the VirtualService, and the DestinationRules of its namespace:
 // two requests that stream. Changes that come faster than seen can look at them
-// are told as one.
+// are told as one. The system's clock paces it: what it waits for is the API
+// server, and a reflector that waits does not look at its context.
 func (r *Router) Watch(ctx context.Context, route traffic.Route, seen func(traffic.Sight)) error {
 	v := &vigil{of: route, news: make(chan struct{}, 1)}
 	objects := kube.Watch{
-		Client: r.client, Resource: kube.VirtualServices(), Namespace: route.Namespace, Clock: r.clock,
+		Client: r.client, Resource: kube.VirtualServices(), Namespace: route.Namespace,
 		Fields: fields.OneTermEqualSelector("metadata.name", route.Name).String(),
 	}
-	rules := kube.Watch{Client: r.client, Resource: kube.DestinationRules(), Namespace: route.Namespace, Clock: r.clock}
+	rules := kube.Watch{Client: r.client, Resource: kube.DestinationRules(), Namespace: route.Namespace}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { objects.Run(ctx, v.hear(&v.object)) })
