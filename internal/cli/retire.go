@@ -57,8 +57,8 @@ func (r *retirement) deleteDeployment(ctx context.Context, m *mutation, route tr
 		return err
 	}
 	scaling, err := deployments.Scaling(ctx, retired)
-	if err != nil {
-		return err
+	if err != nil { // no reason to keep the version
+		m.note("what looks after %s and stays is not known: %v", retired.Deployment, err)
 	}
 	live := retired.Deployment
 	w := m.write()
