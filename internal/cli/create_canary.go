@@ -14,12 +14,13 @@ import (
 type createCanary struct {
 	target
 	mutation
-	spec     workload.Spec
-	env      []string
-	replicas int
-	replace  bool
-	wait     bool
-	timeout  time.Duration
+	spec       workload.Spec
+	env        []string
+	replicas   int
+	autoscaler string
+	replace    bool
+	wait       bool
+	timeout    time.Duration
 }
 
 // NewCmdCreateCanary starts a canary beside the stable version.
@@ -33,8 +34,12 @@ func NewCmdCreateCanary(f *Factory) *cobra.Command {
 The canary is a Deployment of its own, derived from the live stable one: the same
 labels, probes, resources, volumes, service account and sidecars, with the new
 image, the label "version" and the variable APP_VERSION. ConfigMaps, Secrets and
-volume claims are shared with the stable version, not copied. An autoscaler of
-the stable version does not look after the canary.
+volume claims are shared with the stable version, not copied. What looks after the
+number of the stable version's Pods (a HorizontalPodAutoscaler, KEDA's
+ScaledObject, a PodDisruptionBudget) is copied for the canary, belongs to its
+Deployment, and stays with it when it is promoted; a VerticalPodAutoscaler is not.
+Without the right to do so (k8s/rbac/optional/autoscaling.yaml) the canary goes
+without.
 
 When its Pods are ready, the canary gets a subset in the DestinationRule and a
 destination with weight 0 in the VirtualService, where they are missing. A canary
@@ -67,6 +72,7 @@ what was interrupted.`,
 	flags.StringVar(&o.spec.Version, "version", "", "name of the version (default: the image's tag, else the number after the stable version's)")
 	flags.StringVar(&o.spec.Container, "container", "", "the application's container (default: the only one, the Pods' default container, or the one named as the application)")
 	flags.StringArrayVar(&o.env, "set-env", nil, "NAME=VALUE to set in the application's container; may be repeated")
+	flags.StringVar(&o.autoscaler, "autoscaler", autoscalerCopy, `"copy" has the canary scaled and kept from disruption as the stable version is, "none" leaves its number of Pods alone`)
 	flags.BoolVar(&o.replace, "replace", false, "put the canary in the place of a different one, or of one that does not become ready; never of one that gets traffic")
 	flags.BoolVar(&o.wait, "wait", true, "wait until the canary's Pods are ready")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "longest wait for that")
@@ -88,6 +94,9 @@ func (o *createCanary) complete(cmd *cobra.Command) error {
 			return usagef("--replicas %d: a canary needs at least one Pod", o.replicas)
 		}
 		o.spec.Replicas = &o.replicas
+	}
+	if o.autoscaler != autoscalerCopy && o.autoscaler != autoscalerNone {
+		return usagef("--autoscaler %s: say copy or none", o.autoscaler)
 	}
 	if o.timeout <= 0 {
 		return usagef("--timeout %s: say how long to wait, or --wait=false", o.timeout)
@@ -121,6 +130,9 @@ func (o *createCanary) run(ctx context.Context) error {
 		return err
 	}
 	if err := o.deploy(ctx, p); err != nil {
+		return err
+	}
+	if err := o.inheritScaling(ctx, p); err != nil {
 		return err
 	}
 	if err := o.ready(ctx, p); err != nil {

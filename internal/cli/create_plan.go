@@ -22,6 +22,7 @@ type canaryPlan struct {
 	route       traffic.Route
 	deployments workload.Deployments
 	stable      workload.Version
+	scaling     workload.Scaling // of the stable version
 	spec        workload.Spec
 	want        *unstructured.Unstructured
 	live        *unstructured.Unstructured // nil: there is none yet
@@ -50,6 +51,7 @@ func (o *createCanary) plan(ctx context.Context) (*canaryPlan, error) {
 		func() error { return p.pickStable(ctx, versions) },
 		p.nameVersion,
 		p.derive,
+		func() error { return o.findScaling(ctx, p) },
 		func() error { return p.compare(ctx, o.timeout) },
 		func() error { return p.check(o.replace) },
 	} {
@@ -120,7 +122,11 @@ func (p *canaryPlan) compare(ctx context.Context, timeout time.Duration) (err er
 		return hint.Wrap(fmt.Errorf("create canary %s: Deployment %s: %w: it belongs to application %q", p.spec.Version, p.live.GetName(), workload.ErrExists, app),
 			"name another version with --version")
 	}
-	p.differences = workload.Differences(p.want, p.live, p.spec)
+	asked := p.spec
+	if p.scaling.Autoscaled(p.live.GetName()) {
+		asked.Replicas = nil // what was asked for was where it began
+	}
+	p.differences = workload.Differences(p.want, p.live, asked)
 	return nil
 }
 

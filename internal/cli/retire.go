@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -45,12 +46,25 @@ func (r *retirement) deleteDeployment(ctx context.Context, m *mutation, route tr
 		return err
 	}
 	deployments := workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: m.f.Clock})
-	live, err := deploymentOf(ctx, deployments, route.App, version)
-	if live == "" || err != nil {
+	versions, err := deployments.Versions(ctx, route.App)
+	if err != nil {
 		return err
 	}
+	retired, err := workload.Pick(versions, route.App, version)
+	if errors.Is(err, workload.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	scaling, err := deployments.Scaling(ctx, retired)
+	if err != nil { // no reason to keep the version
+		m.note("what looks after %s and stays is not known: %v", retired.Deployment, err)
+	}
+	live := retired.Deployment
 	w := m.write()
 	w.Show("delete", "deployments", live, []byte(`{"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"`+r.policy()+`"}`))
+	defer tellOfLeft(m, scaling, versions)
 	if w.DryRun == traffic.DryRunClient {
 		return nil
 	}
@@ -74,15 +88,11 @@ func (r *retirement) policy() string {
 	return "Background"
 }
 
-// deploymentOf is the name of a version's Deployment, or "" where there is none.
-func deploymentOf(ctx context.Context, d workload.Deployments, app, version string) (string, error) {
-	versions, err := d.Versions(ctx, app)
-	if err != nil {
-		return "", err
+// tellOfLeft names what looked after a version that is removed, and is not ours to
+// remove.
+func tellOfLeft(m *mutation, scaling workload.Scaling, versions []workload.Version) {
+	for _, o := range scaling.Left(versions) {
+		m.note("%s %s looks after %s alone, and stays: kubectl -n %s delete %s %s removes it",
+			o.GetKind(), o.GetName(), scaling.Version.Deployment, o.GetNamespace(), strings.ToLower(o.GetKind()), o.GetName())
 	}
-	v, err := workload.Pick(versions, app, version)
-	if errors.Is(err, workload.ErrNotFound) {
-		return "", nil
-	}
-	return v.Deployment, err
 }

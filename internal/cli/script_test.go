@@ -117,7 +117,7 @@ func newCluster(kubeconfig string) (*cluster, error) {
 // allow gives clients the rights of the Roles under k8s/rbac.
 func (c *cluster) allow(manifests string) error {
 	var roles []string
-	for _, file := range []string{"role.yaml", "optional/lab.yaml", "optional/prometheus.yaml"} {
+	for _, file := range []string{"role.yaml", "optional/autoscaling.yaml", "optional/lab.yaml", "optional/prometheus.yaml"} {
 		data, err := os.ReadFile(filepath.Join(manifests, "rbac", file))
 		if err != nil {
 			return err
@@ -210,7 +210,7 @@ func (c *cluster) requests(file string) error {
 
 func resource(name string) schema.GroupVersionResource {
 	for _, r := range []schema.GroupVersionResource{
-		kube.Deployments(), kube.Pods(), kube.Services(), kube.VirtualServices(), kube.DestinationRules(),
+		kube.Deployments(), kube.Pods(), kube.Services(), kube.VirtualServices(), kube.DestinationRules(), kube.HorizontalPodAutoscalers(),
 	} {
 		if r.Resource == name {
 			return r

@@ -44,6 +44,21 @@ func Leases() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 }
 
+// HorizontalPodAutoscalers names autoscaling/v2 HorizontalPodAutoscalers.
+func HorizontalPodAutoscalers() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
+}
+
+// ScaledObjects names KEDA's ScaledObjects, of clusters that have KEDA.
+func ScaledObjects() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}
+}
+
+// PodDisruptionBudgets names policy/v1 PodDisruptionBudgets.
+func PodDisruptionBudgets() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"}
+}
+
 // VirtualServices names Istio's VirtualServices, served as v1 since Istio 1.22.
 func VirtualServices() schema.GroupVersionResource { return networking("virtualservices") }
 

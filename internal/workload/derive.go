@@ -33,6 +33,8 @@ func Derive(stable *unstructured.Unstructured, s Spec) (*unstructured.Unstructur
 	d.relabel()
 	if s.Replicas != nil {
 		d.set(int64(*s.Replicas), "spec", "replicas")
+	} else {
+		d.share(stable)
 	}
 	d.container()
 	if d.err != nil {
@@ -62,6 +64,15 @@ func (d *derivation) annotate(stable string) {
 	}
 	annotations[AnnotationDerivedFrom] = stable
 	d.out.SetAnnotations(annotations)
+}
+
+// share gives the canary as many Pods as the stable version has now, where an
+// autoscaler decides and the Deployment asks for no number.
+func (d *derivation) share(stable *unstructured.Unstructured) {
+	_, asks, _ := unstructured.NestedFieldNoCopy(stable.Object, "spec", "replicas")
+	if has, _, _ := unstructured.NestedInt64(stable.Object, "status", "replicas"); !asks && has > 0 {
+		d.set(has, "spec", "replicas")
+	}
 }
 
 // relabel makes every label and selector that said the stable version say the

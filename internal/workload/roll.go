@@ -160,7 +160,7 @@ func overDeadline(d *appsv1.Deployment) bool {
 func rolledTemplate(stable, from *unstructured.Unstructured) (map[string]any, error) {
 	old, want := templateOf(stable), templateOf(from)
 	if old == nil || want == nil {
-		return nil, fmt.Errorf("Deployment %s or %s has no Pod template", stable.GetName(), from.GetName())
+		return nil, fmt.Errorf("one of the Deployments %s and %s has no Pod template", stable.GetName(), from.GetName())
 	}
 	names := renaming{from: versionOf(stable), to: versionOf(from)}
 	metadata, wanted := child(old, "metadata"), child(want, "metadata")
