@@ -128,8 +128,13 @@ func (a *Analysis) Settle(c Config) error {
 	return nil
 }
 
+// End is when the last interval ended that was added, by the source's clock; zero
+// without one. A source that is begun anew should not count what was before.
+func (a *Analysis) End() time.Time { return a.end }
+
 // Add takes one interval of one metric. One that no system could have counted,
-// or that is older than the last, is an error and left out.
+// or that began before the last one of its metric ended, is an error and left out;
+// the error wraps stats.ErrClock where only time is wrong.
 func (a *Analysis) Add(i metrics.Interval) error {
 	if i.Before || !a.config.Counts(i.Metric) {
 		return fmt.Errorf("analyse an interval of %q: the configuration has no such metric", i.Metric)

@@ -29,6 +29,9 @@ func newCeiling(l Limit, c Config) (*ceiling, error) {
 
 // add divides the evidence by the dispersion that was known before.
 func (c *ceiling) add(i metrics.Interval, stable string) error {
+	if err := follows(i, c.at.Truncate(time.Millisecond)); err != nil { // as exact as ledgers are
+		return err
+	}
 	if !i.End.After(c.at) {
 		return fmt.Errorf("%w: the last interval ended at %s", stats.ErrClock, c.at.Format(time.RFC3339Nano))
 	}

@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"encoding"
+	"fmt"
 	"slices"
 	"time"
 
@@ -134,6 +135,9 @@ func (e *evidence) find(name string) *counter {
 // add divides the evidence of an interval by the dispersion that was known
 // before it, and only then learns from its Pods.
 func (e *evidence) add(c *counter, i metrics.Interval, stable string) error {
+	if err := follows(i, c.ledger.End()); err != nil {
+		return err
+	}
 	scrape := stats.Scrape{At: i.End, Dispersion: e.phi(c), Strata: i.Strata}
 	if err := c.ledger.Append(scrape); err != nil {
 		return err
@@ -144,6 +148,16 @@ func (e *evidence) add(c *counter, i metrics.Interval, stable string) error {
 		return err
 	}
 	return c.dispersion.Update(i.Pods[stable])
+}
+
+// follows is an error for an interval that counts again what was counted, as a
+// source does that was begun anew too early.
+func follows(i metrics.Interval, last time.Time) error {
+	if i.Start.Before(last) {
+		return fmt.Errorf("%w: it begins at %s, and the last interval ended at %s",
+			stats.ErrClock, i.Start.Format(time.RFC3339Nano), last.Format(time.RFC3339Nano))
+	}
+	return nil
 }
 
 func (e *evidence) phi(c *counter) float64 {

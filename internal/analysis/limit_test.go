@@ -1,6 +1,7 @@
 package analysis_test
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
+	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
@@ -160,4 +162,25 @@ func TestFalseAlarmsWithALimit(t *testing.T) {
 		t.Errorf("%.2f%% of good releases failed", 100*rate)
 	}
 	t.Logf("%d of %d good releases failed", alarms, releases)
+}
+
+// What was counted is not counted again: neither the same interval, nor one that
+// reaches into the last.
+func TestIntervalsDoNotOverlap(t *testing.T) {
+	a := start(t, withLimit(0.5))
+	add(t, a, repeat(2, counts(900, 9, 100, 1))...)
+	overlapping := at(2, analysis.Errors, counts(900, 9, 100, 1))
+	overlapping.Start = overlapping.Start.Add(-5 * time.Second)
+	for _, i := range []metrics.Interval{at(1, analysis.Errors, counts(900, 9, 100, 1)), overlapping} {
+		if err := a.Add(i); !errors.Is(err, stats.ErrClock) {
+			t.Errorf("error %v", err)
+		}
+	}
+	if !a.End().Equal(at(1, analysis.Errors).End) {
+		t.Errorf("ends at %s", a.End())
+	}
+	v := add(t, a, at(2, analysis.Errors, counts(900, 9, 100, 1)))
+	if v.Metrics[0].Canary.Requests != 300 || v.Limits[0].Canary.Requests != 300 {
+		t.Errorf("%+v and %+v", v.Metrics[0].Canary, v.Limits[0].Canary)
+	}
 }

@@ -60,6 +60,14 @@ func (c Counts) plus(other Counts) Counts {
 // Len is the number of scrapes.
 func (l *Ledger) Len() int { return len(l.scrapes) }
 
+// End is the time of the last scrape; zero without one.
+func (l *Ledger) End() time.Time {
+	if len(l.scrapes) == 0 {
+		return time.Time{}
+	}
+	return l.scrapes[len(l.scrapes)-1].At
+}
+
 // All yields the scrapes in the order of time. They are the ledger's own: read,
 // do not write.
 func (l *Ledger) All() iter.Seq[Scrape] { return slices.Values(l.scrapes) }
