@@ -25,7 +25,7 @@ func (f *flow) save(rows int) flowState {
 	s := flowState{Total: f.total, Harm: f.harm, Spread: f.spread}
 	last := time.Unix(0, 0)
 	for _, r := range f.coarse(rows) {
-		s.Rows = append(s.Rows, int64(r.start.Sub(last)), int64(r.end.Sub(r.start)), int64(r.stable), int64(r.canary)) //nolint:gosec // counts are at most 2^53
+		s.Rows = append(s.Rows, int64(r.start.Sub(last)), int64(r.end.Sub(r.start)), int64(r.stable), int64(r.canary))
 		last = r.end
 	}
 	return s
@@ -41,7 +41,7 @@ func (f *flow) load(s flowState) error {
 	for n := range slices.Chunk(s.Rows, columns) {
 		r := row{start: last.Add(time.Duration(n[0]))}
 		r.end = r.start.Add(time.Duration(n[1]))
-		r.stable, r.canary = uint64(n[2]), uint64(n[3]) //nolint:gosec // validated below
+		r.stable, r.canary = uint64(n[2]), uint64(n[3])
 		if err := (stats.Counts{StableTotal: r.stable, CanaryTotal: r.canary}).Validate(); err != nil {
 			return err
 		}

@@ -50,8 +50,8 @@ func TestAnySourceLeavesAloneWhatIsOfNoUse(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 		}
-		if s.Name() != "b2" {
-			t.Errorf("chose %s", s.Name())
+		if s.name() != "b2" {
+			t.Errorf("chose %s", s.name())
 		}
 		if s.Prompt() {
 			t.Error("a source that somebody else scrapes is read when it is asked")
@@ -116,13 +116,13 @@ func TestListingWaitsForNobody(t *testing.T) {
 	})
 }
 
-type instant struct{ *mute }
+type prompt struct{ *mute }
 
-func (instant) Prompt() bool { return true }
+func (prompt) Prompt() bool { return true }
 
 // Pods are read when they are asked, and nobody waits for a scrape of them.
 func TestAnySourceIsPromptAsTheChosenOneIs(t *testing.T) {
-	s := &anySource{clock: clock.RealClock{}, candidates: []candidate{{stream: instant{&mute{asked: new([]string)}}}}}
+	s := &anySource{clock: clock.RealClock{}, candidates: []candidate{{stream: prompt{&mute{asked: new([]string)}}}}}
 	if s.Prompt() {
 		t.Error("prompt before it is known where to read")
 	}

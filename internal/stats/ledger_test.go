@@ -2,10 +2,12 @@ package stats
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 func TestLedgerByStratum(t *testing.T) {
@@ -70,4 +72,31 @@ func TestRatioEstimateIsNotMisledByWeights(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %v, %v", test.name, got, ok, test.want, test.ok)
 		}
 	}
+}
+
+// Few rows have the same totals, the newest of them as they were.
+func TestCoarse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var l Ledger
+		for _, s := range drawScrapes(t) {
+			if err := l.Append(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n := rapid.IntRange(2, 9).Draw(t, "rows")
+		coarse := l.Coarse(n)
+		if coarse.Len() > max(n, 2) || coarse.Len() > l.Len() || coarse.Total() != l.Total() || !coarse.End().Equal(l.End()) {
+			t.Errorf("%d rows up to %s of %+v, from %d up to %s of %+v", coarse.Len(), coarse.End(), coarse.Total(), l.Len(), l.End(), l.Total())
+		}
+		whole, part := slices.Collect(l.All()), slices.Collect(coarse.All())
+		for k := 1; k <= min(n/2, len(part)); k++ {
+			if diff := cmp.Diff(whole[len(whole)-k], part[len(part)-k]); diff != "" {
+				t.Errorf("one of the newest changed (-whole +coarse):\n%s", diff)
+			}
+		}
+		text := must(coarse.MarshalText())
+		if err := new(Ledger).UnmarshalText(text); err != nil {
+			t.Errorf("what is merged is no ledger: %v", err)
+		}
+	})
 }

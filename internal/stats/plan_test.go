@@ -136,7 +136,7 @@ func TestPlanIsConsistentWithItself(t *testing.T) {
 			t.Errorf("power %v of %v requests for power %v", got, requests, power)
 		}
 		rate := must(p.Detectable(requests*(1+1e-9), power))
-		if off := rate/p.CanaryRate - 1; off > 1e-6 || off < -1e-6 && p.Scrape == 0 { // under a cap, large ones take the same time
+		if off := rate/p.CanaryRate - 1; off > 1e-4 || off < -1e-4 && p.Scrape == 0 { // under a cap, large ones take the same time, and it is found by search
 			t.Errorf("detectable %v, planned for %v", rate, p.CanaryRate)
 		}
 		p.CanaryRate = rate

@@ -21,7 +21,6 @@ type every struct {
 	clock   time.Time
 	period  time.Duration
 	series  int
-	from    time.Time // of the series; zero for always
 	delayed time.Duration
 	ranges  []time.Duration
 }
