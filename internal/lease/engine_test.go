@@ -94,7 +94,7 @@ func (e engine) keep(t *testing.T, state string) (ended <-chan error, stop func(
 	result, over := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(over)
-		result <- e.Keep(ctx, func() string { return state })
+		result <- e.Keep(ctx, func() lease.State { return lease.State{Evidence: state} })
 	}()
 	stop = func() {
 		cancel()

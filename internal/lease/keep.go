@@ -19,7 +19,7 @@ import (
 // noticed at once, or where it could not be renewed for as long as it lasts.
 // ErrTooLarge where the state is too large: the lease is still ours, and Keep may
 // be called again.
-func (l *Lease) Keep(ctx context.Context, state func() string) error {
+func (l *Lease) Keep(ctx context.Context, state func() State) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -82,7 +82,7 @@ func (l *Lease) renewed() time.Time {
 
 // renew writes the lease once. A server that does not answer must not take the
 // time that the other tries need, nor more than there is.
-func (l *Lease) renew(ctx context.Context, state string) error {
+func (l *Lease) renew(ctx context.Context, state State) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	patience := l.Renew

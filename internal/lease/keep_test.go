@@ -188,10 +188,10 @@ func TestStateTooLarge(t *testing.T) {
 	jane.Save()
 	waitFor(t, s, "the smaller state", func() bool { return len(saved(s)) == lease.MaxState })
 	stop()
-	if err := jane.Release(t.Context(), large); !errors.Is(err, lease.ErrTooLarge) {
+	if err := jane.Release(t.Context(), lease.State{Evidence: large}); !errors.Is(err, lease.ErrTooLarge) {
 		t.Errorf("error %v, want ErrTooLarge", err)
 	}
-	if err := jane.Release(t.Context(), "small"); err != nil || holder(s) != "" || saved(s) != "small" {
+	if err := jane.Release(t.Context(), lease.State{Evidence: "small"}); err != nil || holder(s) != "" || saved(s) != "small" {
 		t.Errorf("holder %q, state %q: %v", holder(s), saved(s), err)
 	}
 }
@@ -213,7 +213,7 @@ func TestWaitUntilReleased(t *testing.T) {
 		t.Fatal(err)
 	}
 	receive(t, told, "who drives again")
-	if err := jane.Release(t.Context(), "evidence"); err != nil {
+	if err := jane.Release(t.Context(), lease.State{Evidence: "evidence"}); err != nil {
 		t.Fatal(err)
 	}
 	if r := receive(t, got, "the lease"); r.err != nil || r.state != "evidence" || holder(s) != "pipeline 7" {
@@ -289,7 +289,7 @@ func TestRole(t *testing.T) {
 	told, got := pipeline.wait(t)
 	receive(t, told, "who drives")
 	stop()
-	if err := jane.Release(t.Context(), "evidence"); err != nil {
+	if err := jane.Release(t.Context(), lease.State{Evidence: "evidence"}); err != nil {
 		t.Fatal(err)
 	}
 	if r := receive(t, got, "the lease"); r.err != nil || r.state != "evidence" {

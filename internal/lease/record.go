@@ -10,8 +10,26 @@ import (
 	"github.com/canaryctl/canaryctl/internal/kube"
 )
 
-// stateAnnotation is where a Lease carries the saved state.
-const stateAnnotation = "canaryctl.io/evidence"
+// The annotations in which a Lease carries a State.
+const (
+	evidenceAnnotation = "canaryctl.io/evidence"
+	// KnownAnnotation and WaitsAnnotation are for whoever asks how the release does.
+	KnownAnnotation = "canaryctl.io/known"
+	WaitsAnnotation = "canaryctl.io/waits"
+)
+
+// State is what each renewal carries. The zero value is nothing.
+type State struct {
+	// Evidence is what the next engine goes on from.
+	Evidence string
+	// Known is what is known of the canary, as JSON, and Waits the sentence of what
+	// the release waits for: for people.
+	Known, Waits string
+}
+
+func (s State) annotations() map[string]string {
+	return map[string]string{evidenceAnnotation: s.Evidence, KnownAnnotation: s.Known, WaitsAnnotation: s.Waits}
+}
 
 // record is what a Lease says.
 type record struct {
@@ -24,7 +42,7 @@ type record struct {
 
 // recordOf reads a Lease; what it does not say is zero.
 func recordOf(o *unstructured.Unstructured) record {
-	r := record{state: o.GetAnnotations()[stateAnnotation], version: o.GetResourceVersion()}
+	r := record{state: o.GetAnnotations()[evidenceAnnotation], version: o.GetResourceVersion()}
 	r.Identity, _, _ = unstructured.NestedString(o.Object, "spec", "holderIdentity")
 	r.Since = timeIn(o, "acquireTime")
 	r.Renewed = timeIn(o, "renewTime")
@@ -86,18 +104,19 @@ func (l *Lease) nobodys(o *unstructured.Unstructured) *unstructured.Unstructured
 
 func stamp(t time.Time) string { return t.UTC().Format(metav1.RFC3339Micro) }
 
-// save puts the state into a Lease, or takes it out where it is empty.
-func save(o *unstructured.Unstructured, state string) error {
-	if len(state) > MaxState {
-		return fmt.Errorf("%w: %d KiB, and at most %d", ErrTooLarge, len(state)>>10, MaxState>>10)
+// save puts the state into a Lease, and takes out what is empty.
+func save(o *unstructured.Unstructured, state State) error {
+	if length := len(state.Evidence) + len(state.Known) + len(state.Waits); length > MaxState {
+		return fmt.Errorf("%w: %d KiB, and at most %d", ErrTooLarge, length>>10, MaxState>>10)
 	}
 	all := o.GetAnnotations()
 	if all == nil {
 		all = map[string]string{}
 	}
-	all[stateAnnotation] = state
-	if state == "" {
-		delete(all, stateAnnotation)
+	for name, value := range state.annotations() {
+		if all[name] = value; value == "" {
+			delete(all, name)
+		}
 	}
 	o.SetAnnotations(all)
 	return nil

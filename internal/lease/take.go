@@ -111,7 +111,7 @@ func (l *Lease) write(ctx context.Context, o *unstructured.Unstructured) error {
 // Release gives the lease up at once and leaves the state in it, for whoever is
 // next; an empty one leaves none. A lease that is not ours any more it leaves
 // alone. Call it once Keep has returned.
-func (l *Lease) Release(ctx context.Context, state string) error {
+func (l *Lease) Release(ctx context.Context, state State) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for range attempts {

@@ -30,7 +30,7 @@ func TestAcquireAndRelease(t *testing.T) {
 	if diff := cmp.Diff(lease.Holder{Identity: "jane@laptop", Since: start(), Renewed: start()}, who); diff != "" || err != nil {
 		t.Errorf("who drives: %v (-want +got):\n%s", err, diff)
 	}
-	if err := jane.Release(t.Context(), "evidence"); err != nil {
+	if err := jane.Release(t.Context(), lease.State{Evidence: "evidence"}); err != nil {
 		t.Fatal(err)
 	}
 	if who, err := pipeline.Holder(t.Context()); err != nil || who != (lease.Holder{}) {
@@ -39,10 +39,10 @@ func TestAcquireAndRelease(t *testing.T) {
 	if state, err := pipeline.Acquire(t.Context()); err != nil || state != "evidence" {
 		t.Errorf("the next engine goes on from %q: %v", state, err)
 	}
-	if err := jane.Release(t.Context(), "other evidence"); err != nil || holder(s) != "pipeline 7" || saved(s) != "evidence" {
+	if err := jane.Release(t.Context(), lease.State{Evidence: "other evidence"}); err != nil || holder(s) != "pipeline 7" || saved(s) != "evidence" {
 		t.Errorf("released by one that does not hold it: holder %q, state %q: %v", holder(s), saved(s), err)
 	}
-	if err := pipeline.Release(t.Context(), ""); err != nil || saved(s) != "" {
+	if err := pipeline.Release(t.Context(), lease.State{Evidence: ""}); err != nil || saved(s) != "" {
 		t.Errorf("released without a state: state %q: %v", saved(s), err)
 	}
 }
@@ -158,7 +158,7 @@ func TestTakeOver(t *testing.T) {
 	if err := receive(t, ended, "the loss"); !errors.Is(err, lease.ErrLost) || !strings.Contains(err.Error(), "pipeline 7") {
 		t.Errorf("the loss: %v, want ErrLost, by whom", err)
 	}
-	if err := jane.Release(t.Context(), ""); err != nil || holder(s) != "pipeline 7" || saved(s) != "evidence" {
+	if err := jane.Release(t.Context(), lease.State{Evidence: ""}); err != nil || holder(s) != "pipeline 7" || saved(s) != "evidence" {
 		t.Errorf("who lost it changed it: holder %q, state %q: %v", holder(s), saved(s), err)
 	}
 	if _, err := newEngine(t, s, "new").TakeOver(t.Context()); err != nil {

@@ -121,7 +121,7 @@ func checkWebhook(w *hook.Webhook, at string, all *checks) {
 	}
 	u, err := url.Parse(w.URL)
 	switch {
-	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "": // the text may be secret
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "": // the text may be secret
 		all.unless(false, at+".url", "it is no URL that begins with https:// or http://")
 	case secret(u):
 		all.unless(false, at+".url", "whoever reads the plan or the route would know the secret in it; put the URL into a file, as urlFile, or a variable, as urlEnv")
@@ -150,6 +150,7 @@ func checkCommand(c *hook.Command, at string, all *checks) {
 		return
 	}
 	all.unless(len(c.Args) > 0 && c.Args[0] != "", at+".args", "it names no program")
+	all.unless(!strings.ContainsRune(strings.Join(c.Args, ""), 0), at+".args", "no argument can hold the character NUL")
 	all.unless(c.Timeout >= 0, at+".timeout", "it cannot be negative, and is %s", c.Timeout)
 }
 

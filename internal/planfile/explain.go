@@ -48,10 +48,10 @@ func (e *explanation) title() {
 	e.line("Plan %s.", name)
 	least := fmt.Sprintf("It takes %s at least", short(e.d.Lasts(0)))
 	switch planned := e.plan.Planned(); {
-	case planned > 0:
-		least += fmt.Sprintf(", and until the canary has answered %s requests", analysis.Thousands(planned))
 	case e.plan.Proof || planned == 0:
 		least += ", and until the evidence is for the canary"
+	default:
+		least += fmt.Sprintf(", and until the canary has answered %s requests", analysis.Thousands(planned))
 	}
 	if t := e.plan.Timeout; t > 0 {
 		least += fmt.Sprintf("; after %s %s", short(t.Std()), response(e.plan.Policy.Timeout))

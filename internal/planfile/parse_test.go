@@ -209,6 +209,7 @@ spec:
     owners: {webhook: {url: "https://x.example"}, command: {args: [ask]}}
     managers: {webhook: {url: "https://x.example/?token=topsecret"}}
     spare: {command: {args: []}}
+    empty: {command: {args: [ask, "\0"]}, every: -1s}
   notify:
     - {on: [promotd], slack: {url: "https://hooks.slack.com/services/T0/B0/topsecret"}}
     - {webhook: {url: "ftp://x.example"}}
@@ -222,10 +223,13 @@ spec:
 			"plan.yaml:9:31: spec.gates.managers.webhook.url: whoever reads the plan or the route would know the secret in it; put the URL into a file, as urlFile, or a variable, as urlEnv",
 			"plan.yaml:10:12: spec.gates.spare: nobody asks this gate; name it in spec.confirm or in a step's gate",
 			"plan.yaml:10:29: spec.gates.spare.command.args: it names no program",
-			`plan.yaml:12:13: spec.notify[0].on[0]: "promotd" is no kind of event; did you mean promoted?`,
-			"plan.yaml:12:36: spec.notify[0].slack.url: whoever reads the plan or the route would know the secret in it; put the URL into a file, as urlFile, or a variable, as urlEnv",
-			"plan.yaml:13:23: spec.notify[1].webhook.url: it is no URL that begins with https:// or http://",
-			"plan.yaml:14:17: spec.notify[2].webhook: say where it is: one of url, urlFile and urlEnv",
+			"plan.yaml:11:12: spec.gates.empty: nobody asks this gate; name it in spec.confirm or in a step's gate",
+			"plan.yaml:11:29: spec.gates.empty.command.args: no argument can hold the character NUL",
+			"plan.yaml:11:50: spec.gates.empty.every: it cannot be negative, and is -1s",
+			`plan.yaml:13:13: spec.notify[0].on[0]: "promotd" is no kind of event; did you mean promoted?`,
+			"plan.yaml:13:36: spec.notify[0].slack.url: whoever reads the plan or the route would know the secret in it; put the URL into a file, as urlFile, or a variable, as urlEnv",
+			"plan.yaml:14:23: spec.notify[1].webhook.url: it is no URL that begins with https:// or http://",
+			"plan.yaml:15:17: spec.notify[2].webhook: say where it is: one of url, urlFile and urlEnv",
 		}},
 		{"analysis", head + `
 spec:
