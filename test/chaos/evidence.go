@@ -12,12 +12,13 @@ import (
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
 	"github.com/canaryctl/canaryctl/internal/probe"
+	"github.com/canaryctl/canaryctl/test/labtest"
 )
 
 // evidence is all that is known of a run when it is over.
 type evidence struct {
 	script    script
-	routes    []sight // every version of the route, in order
+	routes    []labtest.Sight // every version of the route, in order
 	ready     []ready
 	unread    []error // versions of the route that nobody can read
 	writes    []write
@@ -66,17 +67,17 @@ func readRecord(path string) (events []event.Event, torn int, err error) {
 	return events, torn, nil
 }
 
-func (e evidence) last() sight { return e.routes[len(e.routes)-1] }
+func (e evidence) last() labtest.Sight { return e.routes[len(e.routes)-1] }
 
 // phase is where the release ended; empty where it did not.
 func (e evidence) phase() canary.Phase {
-	if at := e.last().release().Phase; at.Over() {
+	if at := e.last().Release().Phase; at.Over() {
 		return at
 	}
-	if e.forgotten && e.last().weight("v2") == 0 {
+	if e.forgotten && e.last().Weight("v2") == 0 {
 		return canary.RolledBack
 	}
-	if e.forgotten && e.last().weight("v2") == canary.Total {
+	if e.forgotten && e.last().Weight("v2") == canary.Total {
 		return canary.Promoted
 	}
 	return ""

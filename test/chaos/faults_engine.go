@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+
+	"github.com/canaryctl/canaryctl/test/labtest"
 )
 
 // ofEngines are the faults of what drives the release, and of who may.
@@ -100,7 +102,7 @@ func (leaseDeleted) strike(ctx context.Context, s *scene) error {
 	return unlessGone(s.leases().Delete(ctx, leaseName, metav1.DeleteOptions{}))
 }
 
-const leaseName = "canaryctl-" + routeName
+const leaseName = "canaryctl-" + labtest.Route
 
 func (s *scene) leases() dynamic.ResourceInterface {
 	return s.client.Resource(schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}).Namespace(s.namespace)

@@ -9,6 +9,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/canaryctl/canaryctl/test/labtest"
 )
 
 // byPeople are those who act on the same route: a tool that writes what Git says,
@@ -37,7 +39,7 @@ func (f gitops) strike(ctx context.Context, s *scene) error {
 		{"destination":{"host":"versioned-echo","subset":"v1"},"weight":100},
 		{"destination":{"host":"versioned-echo","subset":"v2"},"weight":0}]}]}}`
 	for ; ctx.Err() == nil; rest(ctx, time.Second) {
-		_, err := s.client.Resource(routes()).Namespace(s.namespace).Patch(ctx, routeName,
+		_, err := s.client.Resource(labtest.VirtualServices()).Namespace(s.namespace).Patch(ctx, labtest.Route,
 			types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: "argocd-controller"})
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("revert the weights: %w", err)
@@ -50,8 +52,8 @@ func (f gitops) strike(ctx context.Context, s *scene) error {
 type wiped struct{}
 
 func (wiped) strike(ctx context.Context, s *scene) error {
-	route := s.client.Resource(routes()).Namespace(s.namespace)
-	u, err := route.Get(ctx, routeName, metav1.GetOptions{})
+	route := s.client.Resource(labtest.VirtualServices()).Namespace(s.namespace)
+	u, err := route.Get(ctx, labtest.Route, metav1.GetOptions{})
 	if err != nil {
 		return err
 	}

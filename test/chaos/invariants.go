@@ -32,7 +32,7 @@ func weightsValid(e evidence) (wrong []string) {
 		wrong = append(wrong, err.Error())
 	}
 	for i, r := range e.routes {
-		for _, rule := range r.rules {
+		for _, rule := range r.Rules {
 			sum := 0
 			for version, weight := range rule {
 				if sum += weight; weight < 0 {
@@ -50,11 +50,11 @@ func weightsValid(e evidence) (wrong []string) {
 // neverToNobody: no engine gives a version more traffic while it has no ready Pod.
 func neverToNobody(e evidence) (wrong []string) {
 	for i, r := range e.routes {
-		if p := e.writer(r.version); i == 0 || p == nil || !p.engine {
+		if p := e.writer(r.Version); i == 0 || p == nil || !p.engine {
 			continue
 		}
-		for version, weight := range r.rules[0] {
-			if before := e.routes[i-1].weight(version); weight > before && !e.hadReady(version, r.at) {
+		for version, weight := range r.Rules[0] {
+			if before := e.routes[i-1].Weight(version); weight > before && !e.hadReady(version, r.At) {
 				wrong = append(wrong, fmt.Sprintf("route %d: %s goes from %d%% to %d%% and has no ready Pod", i, version, before, weight))
 			}
 		}
@@ -73,16 +73,16 @@ func noneLost(e evidence) []string {
 
 // ended: the release is over, and the weights are those of its end.
 func ended(e evidence) []string {
-	phase, canaryHas := e.phase(), e.last().weight("v2")
+	phase, canaryHas := e.phase(), e.last().Weight("v2")
 	want := 0
 	if phase == canary.Promoted && !e.script.inPlace {
 		want = canary.Total
 	}
 	switch {
 	case phase == "":
-		r := e.last().release()
+		r := e.last().Release()
 		return []string{fmt.Sprintf("it is not over: %s at step %d, and %q", r.Phase, r.Step, r.Why)}
-	case canaryHas != want && !(phase == canary.Promoted && e.script.inPlace && e.last().release().Basis == canary.ByHand && canaryHas == canary.Total):
+	case canaryHas != want && !(phase == canary.Promoted && e.script.inPlace && e.last().Release().Basis == canary.ByHand && canaryHas == canary.Total):
 		return []string{fmt.Sprintf("it ended %s with %d%% for the canary", phase, canaryHas)}
 	}
 	return nil
@@ -104,14 +104,14 @@ func harmGivenBack(e evidence) []string {
 func oneEngine(e evidence) (wrong []string) {
 	var order []*process
 	for i, r := range e.routes {
-		p := e.writer(r.version)
+		p := e.writer(r.Version)
 		if p == nil || !p.engine {
 			continue
 		}
 		if n := len(order); n == 0 || order[n-1] != p {
 			if at := slices.Index(order, p); at >= 0 {
 				for _, other := range order[at+1:] {
-					if other != p && (other.ended.IsZero() || other.ended.After(r.at)) {
+					if other != p && (other.ended.IsZero() || other.ended.After(r.At)) {
 						wrong = append(wrong, fmt.Sprintf("route %d: %s writes again, and %s has written since and runs", i, p, other))
 					}
 				}
@@ -126,7 +126,7 @@ func oneEngine(e evidence) (wrong []string) {
 // resumes it at weights that others set.
 func stepsGoUp(e evidence) (wrong []string) {
 	for i := 1; i < len(e.routes); i++ {
-		was, is := e.routes[i-1].release(), e.routes[i].release()
+		was, is := e.routes[i-1].Release(), e.routes[i].Release()
 		if was.ID == "" || was.ID != is.ID || is.Step >= was.Step || was.Phase == canary.Paused {
 			continue
 		}
@@ -143,11 +143,11 @@ func historyComplete(e evidence) (wrong []string) {
 	}
 	over, told := map[end]bool{}, map[end]int{}
 	for _, r := range e.routes {
-		if at := r.release(); at.Phase.Over() {
+		if at := r.Release(); at.Phase.Over() {
 			over[end{at.ID, at.Phase}] = true
 		}
 	}
-	for _, old := range e.last().history {
+	for _, old := range e.last().History {
 		told[end{old.ID, old.Outcome}]++
 		if old.Why == "" {
 			wrong = append(wrong, fmt.Sprintf("the history says that %s was %s, and not why", old.ID, old.Outcome))
@@ -184,9 +184,9 @@ func recordComplete(e evidence) (wrong []string) {
 	}
 	drove := false
 	for i, r := range e.routes {
-		if p := e.writer(r.version); p != nil && p.engine && r.release().Step >= 0 {
+		if p := e.writer(r.Version); p != nil && p.engine && r.Release().Step >= 0 {
 			drove = true
-			if weight := r.weight("v2"); !said[weight] {
+			if weight := r.Weight("v2"); !said[weight] {
 				said[weight] = true
 				wrong = append(wrong, fmt.Sprintf("route %d: the record says nothing of %d%% for the canary", i, weight))
 			}
@@ -208,7 +208,7 @@ func engineEnded(e evidence) []string {
 		if !p.engine {
 			continue
 		}
-		if !p.alive() && p.code != 0 && p.code != 3 && e.last().release().Phase != canary.RolledBack && e.last().release().Phase != canary.Promoted {
+		if !p.alive() && p.code != 0 && p.code != 3 && e.last().Release().Phase != canary.RolledBack && e.last().Release().Phase != canary.Promoted {
 			return []string{fmt.Sprintf("%s, the last engine, ended with %d", p, p.code)}
 		}
 		return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
 	"github.com/canaryctl/canaryctl/internal/probe"
+	"github.com/canaryctl/canaryctl/test/labtest"
 )
 
 // good is a run in which one engine promotes v2 and all is as it should be.
@@ -28,14 +29,14 @@ func good() evidence {
 		if i == 0 {
 			told.Kind = event.Started
 		}
-		s := sight{at: at(i), version: string(rune('0' + i)), rules: []map[string]int{{"v1": 100 - weight, "v2": weight}}}
+		s := labtest.Sight{At: at(i), Version: string(rune('0' + i)), Rules: []map[string]int{{"v1": 100 - weight, "v2": weight}}}
 		if weight == 100 {
 			r.Phase, r.Step, told.Kind = canary.Promoted, 2, event.Promoted
-			s.history = []canary.Ended{{ID: "a", Outcome: canary.Promoted, Why: "so"}}
+			s.History = []canary.Ended{{ID: "a", Outcome: canary.Promoted, Why: "so"}}
 		}
-		s.position = &canary.Position{Release: &r}
+		s.Position = &canary.Position{Release: &r}
 		e.routes, e.events = append(e.routes, s), append(e.events, told)
-		e.writes = append(e.writes, write{1, s.version})
+		e.writes = append(e.writes, write{1, s.Version})
 	}
 	return e
 }
@@ -50,28 +51,28 @@ func TestInvariants(t *testing.T) {
 		name, want string
 		spoil      func(*evidence)
 	}{
-		{"weights", "sum to 90", func(e *evidence) { e.routes[1].rules[0]["v1"] = 80 }},
-		{"second rule", "sum to 50", func(e *evidence) { e.routes[2].rules = append(e.routes[2].rules, map[string]int{"v1": 50}) }},
-		{"negative", "has -10%", func(e *evidence) { e.routes[1].rules[0] = map[string]int{"v1": 110, "v2": -10} }},
+		{"weights", "sum to 90", func(e *evidence) { e.routes[1].Rules[0]["v1"] = 80 }},
+		{"second rule", "sum to 50", func(e *evidence) { e.routes[2].Rules = append(e.routes[2].Rules, map[string]int{"v1": 50}) }},
+		{"negative", "has -10%", func(e *evidence) { e.routes[1].Rules[0] = map[string]int{"v1": 110, "v2": -10} }},
 		{"unreadable", "spoilt", func(e *evidence) { e.unread = []error{errors.New("spoilt")} }},
 		{"no ready Pod", "v2 goes from 10% to 30%", func(e *evidence) {
-			e.ready = append(e.ready, ready{e.routes[1].at.Add(-100 * time.Millisecond), map[string]int{"v1": 2}}, ready{e.routes[4].at.Add(-time.Second / 2), map[string]int{"v1": 2, "v2": 1}})
+			e.ready = append(e.ready, ready{e.routes[1].At.Add(-100 * time.Millisecond), map[string]int{"v1": 2}}, ready{e.routes[4].At.Add(-time.Second / 2), map[string]int{"v1": 2, "v2": 1}})
 		}},
 		{"lost", "1 of 100 requests", func(e *evidence) { e.load.Phases[0].Failures = map[string]int{"timeout": 1} }},
 		{"refused", "2 of 100 requests", func(e *evidence) { e.load.Phases[0].Unknown = &probe.Answers{Requests: 2} }},
 		{"not over", "it is not over", func(e *evidence) { e.routes = e.routes[:4] }},
-		{"wrong end", "ended promoted with 60%", func(e *evidence) { e.routes[4].rules[0] = map[string]int{"v1": 40, "v2": 60} }},
+		{"wrong end", "ended promoted with 60%", func(e *evidence) { e.routes[4].Rules[0] = map[string]int{"v1": 40, "v2": 60} }},
 		{"harm", "verdict was fail", func(e *evidence) { e.events[2].Known = &event.Known{Verdict: canary.Fail} }},
 		{"two engines", "writes again", func(e *evidence) {
 			e.processes = append(e.processes, &process{number: 2, args: []string{"resume"}, engine: true, done: make(chan struct{})})
 			e.writes[2].by = 2
 		}},
-		{"step back", "from step 1 back to step 0", func(e *evidence) { e.routes[3].position.Release.Step = 0 }},
-		{"no history", "says so 0 times", func(e *evidence) { e.routes[4].history = nil }},
-		{"history twice", "says so 2 times", func(e *evidence) { e.routes[4].history = append(e.routes[4].history, e.routes[4].history[0]) }},
-		{"no reason", "and not why", func(e *evidence) { e.routes[4].history[0].Why = "" }},
+		{"step back", "from step 1 back to step 0", func(e *evidence) { e.routes[3].Position.Release.Step = 0 }},
+		{"no history", "says so 0 times", func(e *evidence) { e.routes[4].History = nil }},
+		{"history twice", "says so 2 times", func(e *evidence) { e.routes[4].History = append(e.routes[4].History, e.routes[4].History[0]) }},
+		{"no reason", "and not why", func(e *evidence) { e.routes[4].History[0].Why = "" }},
 		{"made up", "the route never did", func(e *evidence) {
-			e.routes[4].history = append(e.routes[4].history, canary.Ended{ID: "b", Outcome: canary.Promoted, Why: "so"})
+			e.routes[4].History = append(e.routes[4].History, canary.Ended{ID: "b", Outcome: canary.Promoted, Why: "so"})
 		}},
 		{"weight not told", "nothing of 30%", func(e *evidence) { e.events[2].At.Weight = 0 }},
 		{"no beginning", "no beginning", func(e *evidence) { e.events[0].Kind = event.Waiting }},

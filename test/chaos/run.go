@@ -113,11 +113,11 @@ func (s *scene) reaches(ctx context.Context, p planned) bool {
 	for begun := time.Now(); ; rest(ctx, 20*time.Millisecond) {
 		at := s.witness.last()
 		switch {
-		case ctx.Err() != nil || at.release().Phase.Over():
+		case ctx.Err() != nil || at.Release().Phase.Over():
 			return false
 		case p.step < 0 && time.Since(begun) >= p.after:
 			return true
-		case p.step >= 0 && at.release().ID != "" && at.release().Step >= p.step && time.Since(at.at) >= p.after && len(s.engines()) > 0:
+		case p.step >= 0 && at.Release().ID != "" && at.Release().Step >= p.step && time.Since(at.At) >= p.after && len(s.engines()) > 0:
 			return true
 		}
 	}
@@ -168,9 +168,9 @@ func (s *scene) see(ctx context.Context, calm <-chan struct{}) (resumed int, err
 func (s *scene) revive(ctx context.Context) error {
 	var err error
 	switch at := s.witness.last(); {
-	case at.release().ID != "":
+	case at.Release().ID != "":
 		_, err = s.resume()
-	case at.weight("v2") > 0:
+	case at.Weight("v2") > 0:
 		_, err = s.person(ctx, "rollback")
 	default:
 		_, err = s.release()
@@ -184,10 +184,10 @@ func (s *scene) everything(e evidence) string {
 	fmt.Fprintf(&b, "%s\n%s\n", s.script, s.diary.String())
 	for i, r := range e.routes {
 		by := "somebody else"
-		if p := e.writer(r.version); p != nil {
+		if p := e.writer(r.Version); p != nil {
 			by = p.String()
 		}
-		fmt.Fprintf(&b, "  route %d, %.2fs: %v, %s at step %d (%s), by %s\n", i, r.at.Sub(s.diary.began).Seconds(), r.rules, r.release().Phase, r.release().Step, r.release().Why, by)
+		fmt.Fprintf(&b, "  route %d, %.2fs: %v, %s at step %d (%s), by %s\n", i, r.At.Sub(s.diary.began).Seconds(), r.Rules, r.Release().Phase, r.Release().Step, r.Release().Why, by)
 	}
 	for _, p := range s.all() {
 		fmt.Fprintf(&b, "%s ended with %d and said:\n%s\n", p, p.code, p.said())

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/canaryctl/canaryctl/internal/probe"
 	"github.com/canaryctl/canaryctl/test/labtest"
@@ -62,11 +61,7 @@ func set(ctx context.Context, lab *labtest.Lab, sc script, dir string) (_ *scene
 		return nil, err
 	}
 	s.metrics.Meddle(s.prometheus.meddle)
-	config, err := clientcmd.BuildConfigFromFlags("", lab.Kubeconfig())
-	if err != nil {
-		return nil, err
-	}
-	if s.client, err = dynamic.NewForConfig(config); err != nil {
+	if s.client, err = lab.Client(); err != nil {
 		return nil, err
 	}
 	if s.witness, err = watchRelease(context.WithoutCancel(ctx), s.client, s.namespace); err != nil {
@@ -175,7 +170,7 @@ func (s *scene) engines() []*process {
 // over reports whether the route says that the release is; or where somebody made
 // the route forget it, whether an engine says so.
 func (s *scene) over() bool {
-	if s.witness.last().release().Phase.Over() {
+	if s.witness.last().Release().Phase.Over() {
 		return true
 	}
 	s.mu.Lock()
