@@ -21,13 +21,16 @@ type Versions struct {
 // Analysis keeps what is known of one canary. Feed it intervals with Add, in the
 // order of time, and ask for the Verdict as often as you like.
 type Analysis struct {
+	asked    string // hash of the configuration that it began with
 	config   Config
 	versions Versions
 	metrics  []*evidence // as in the configuration
+	limits   []*ceiling  // as in the configuration
+	flow     flow        // of the first metric
 	traffic  *trafficShare
 	pods     *podWatch // nil where nobody watches them
 
-	rollback   stats.Peak // of the evidence of all metrics together
+	rollback   stats.Peak // of the evidence of all metrics and limits together
 	causes     []string   // set when rollback reached its threshold
 	start, end time.Time
 	reason     string // why nothing new is known; empty when it is
@@ -38,13 +41,20 @@ func New(c Config, v Versions) (*Analysis, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Analysis{config: c, versions: v}
+	a := &Analysis{asked: c.Hash(), config: c, versions: v}
 	for _, m := range c.Metrics {
 		e, err := newEvidence(m, c)
 		if err != nil {
 			return nil, err
 		}
 		a.metrics = append(a.metrics, e)
+	}
+	for _, l := range c.Limits {
+		one, err := newCeiling(l, c)
+		if err != nil {
+			return nil, err
+		}
+		a.limits = append(a.limits, one)
 	}
 	return a, nil
 }
@@ -61,9 +71,10 @@ func (a *Analysis) Expect(share float64, from time.Time) error {
 }
 
 // WatchPods says that See will tell of the Pods, whose restarts count from a time
-// on. It does nothing where the configuration has no gate for them.
+// on. It does nothing where the configuration has no gate for them, or where they
+// have been watched before.
 func (a *Analysis) WatchPods(begin time.Time) {
-	if a.config.Pods != nil {
+	if a.config.Pods != nil && a.pods == nil {
 		a.pods = &podWatch{gate: *a.config.Pods, versions: a.versions, begin: begin, pods: map[string]*podHistory{}}
 	}
 }
@@ -87,11 +98,16 @@ func (a *Analysis) Blind(reason string) {
 // speaks again, which an empty reason says, nothing passes.
 func (a *Analysis) Hold(reason string) { a.reason = reason }
 
-// Explain says why nothing is counted by a metric, for as long as that is so.
+// Explain says why nothing is counted by a metric, or of a limit's, for as long as that is so.
 func (a *Analysis) Explain(metric, why string) {
 	for _, e := range a.metrics {
 		if e.metric.Name == metric {
 			e.why = why
+		}
+	}
+	for _, c := range a.limits {
+		if c.limit.Metric == metric {
+			c.why = why
 		}
 	}
 }
@@ -112,14 +128,18 @@ func (a *Analysis) Settle(c Config) error {
 	return nil
 }
 
+// End is when the last interval ended that was added, by the source's clock; zero
+// without one. A source that is begun anew should not count what was before.
+func (a *Analysis) End() time.Time { return a.end }
+
 // Add takes one interval of one metric. One that no system could have counted,
-// or that is older than the last, is an error and left out.
+// or that began before the last one of its metric ended, is an error and left out;
+// the error wraps stats.ErrClock where only time is wrong.
 func (a *Analysis) Add(i metrics.Interval) error {
-	e, c := a.find(i.Metric)
-	if e == nil || i.Before {
+	if i.Before || !a.config.Counts(i.Metric) {
 		return fmt.Errorf("analyse an interval of %q: the configuration has no such metric", i.Metric)
 	}
-	if err := e.add(c, i, a.versions.Stable); err != nil {
+	if err := a.add(i); err != nil {
 		return fmt.Errorf("analyse an interval of %q: %w", i.Metric, err)
 	}
 	if a.start.IsZero() || i.Start.Before(a.start) {
@@ -128,7 +148,8 @@ func (a *Analysis) Add(i metrics.Interval) error {
 	if i.End.After(a.end) {
 		a.end = i.End
 	}
-	if a.traffic != nil && e == a.metrics[0] { // every metric counts the same requests
+	if i.Metric == a.metrics[0].main.name { // every metric counts the same requests
+		a.flow.add(i)
 		if err := a.traffic.add(i); err != nil {
 			return err
 		}
@@ -136,25 +157,43 @@ func (a *Analysis) Add(i metrics.Interval) error {
 	return a.look()
 }
 
-func (a *Analysis) find(name string) (*evidence, *counter) {
+// add gives the interval to all that it is about. They have seen the same ones
+// before, so what the first takes the others take.
+func (a *Analysis) add(i metrics.Interval) error {
 	for _, e := range a.metrics {
-		if c := e.find(name); c != nil {
-			return e, c
+		c := e.find(i.Metric)
+		if c == nil {
+			continue
+		}
+		if err := e.add(c, i, a.versions.Stable); err != nil {
+			return err
 		}
 	}
-	return nil, nil
+	for _, c := range a.limits {
+		if c.limit.Metric != i.Metric {
+			continue
+		}
+		if err := c.add(i, a.versions.Stable); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// together is the log evidence of all metrics: a convex average of e-processes is
+// together is the log evidence of all metrics and limits: a convex average of e-processes is
 // one, whatever they have to do with each other.
 func (a *Analysis) together() (float64, error) {
 	return stats.LogAverage(a.shares())
 }
 
-// shares are the weights of the metrics and their log evidence for rolling back.
+// shares are the weights of the metrics and limits, and their log evidence for
+// rolling back.
 func (a *Analysis) shares() (weights, logE []float64) {
 	for _, e := range a.metrics {
 		weights, logE = append(weights, e.metric.Weight), append(logE, e.harmful())
+	}
+	for _, c := range a.limits {
+		weights, logE = append(weights, c.limit.Weight), append(logE, c.violated.LogE())
 	}
 	return weights, logE
 }
@@ -178,17 +217,26 @@ func (a *Analysis) look() error {
 		return err
 	}
 	for _, i := range causes {
-		if name := a.metrics[i].metric.Name; !slices.Contains(a.causes, name) {
+		if name := a.nameOf(i); !slices.Contains(a.causes, name) {
 			a.causes = append(a.causes, name)
 		}
 	}
 	return nil
 }
 
+// nameOf is that of the i-th of shares.
+func (a *Analysis) nameOf(i int) string {
+	if i < len(a.metrics) {
+		return a.metrics[i].metric.Name
+	}
+	return a.limits[i-len(a.metrics)].limit.Name()
+}
+
 // Outcome is the whole decision. It costs next to nothing, unlike the Verdict,
 // for those who ask every second and want no words. Harm comes first, and once it
 // is shown the canary has failed for good; it passes while every metric and its
-// Pods say so now, so one that begins to fail late loses its pass.
+// Pods say so now and it is within its limits, so one that begins to fail late
+// loses its pass.
 func (a *Analysis) Outcome() Outcome {
 	pods := a.pods.outcome()
 	if a.causes != nil || pods == Fail {
@@ -202,5 +250,16 @@ func (a *Analysis) Outcome() Outcome {
 			return Inconclusive
 		}
 	}
+	for _, c := range a.limits {
+		if !c.allows() {
+			return Inconclusive
+		}
+	}
 	return Pass
 }
+
+// Config is how it decides, with the edges that were chosen.
+func (a *Analysis) Config() Config { return a.config }
+
+// End is when the last interval that is in it ended; zero before the first.
+func (a *Analysis) End() time.Time { return a.end }

@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
@@ -23,6 +25,8 @@ type Config struct {
 	Dispersion float64 `json:"dispersion,omitempty"`
 	// Metrics are what is looked at, in order of importance.
 	Metrics []Metric `json:"metrics"`
+	// Limits are what the canary may not exceed, whatever stable does.
+	Limits []Limit `json:"limits,omitempty"`
 	// Pods is what the canary's Pods may do, where somebody watches them.
 	Pods *Gate `json:"pods,omitempty"`
 }
@@ -30,7 +34,8 @@ type Config struct {
 // Metric is one thing that can be bad about a request.
 type Metric struct {
 	Name string `json:"name"`
-	// Weight is this metric's part of RollbackAlpha; the weights sum to 1.
+	// Weight is this metric's part of RollbackAlpha; those of all metrics and
+	// limits sum to 1. See Weighed.
 	Weight float64 `json:"weight"`
 	// Does says what a version does to a bad request, for a sentence with the
 	// version as its subject.
@@ -41,6 +46,24 @@ type Metric struct {
 	// Edges of the histogram that stand for the quantile, chosen by Choose; none
 	// before.
 	Edges []Edge `json:"edges,omitempty"`
+	// Tolerance, Margin and Negligible are this metric's own; nil for those of the
+	// configuration.
+	Tolerance  *float64 `json:"tolerance,omitempty"`
+	Margin     *float64 `json:"margin,omitempty"`
+	Negligible *float64 `json:"negligible,omitempty"`
+}
+
+// method is the configuration as it is for this metric.
+func (m Metric) method(c Config) Config {
+	for _, own := range []struct {
+		value *float64
+		of    *float64
+	}{{m.Tolerance, &c.Tolerance}, {m.Margin, &c.Margin}, {m.Negligible, &c.Negligible}} {
+		if own.value != nil {
+			*own.of = *own.value
+		}
+	}
+	return c
 }
 
 // Default looks at errors only, by the default method.
@@ -56,8 +79,23 @@ func (c Config) Validate() error {
 	if c.Dispersion != 0 && !(c.Dispersion >= 1 && c.Dispersion <= math.MaxFloat64) {
 		return fmt.Errorf("analysis: dispersion %v is not 0 (to be estimated) or at least 1", c.Dispersion)
 	}
+	if err := c.validMetrics(); err != nil {
+		return err
+	}
+	if err := c.validLimits(); err != nil {
+		return err
+	}
+	if sum := c.weights(); math.Abs(sum-1) > 1e-9 {
+		return fmt.Errorf("analysis: the weights of the metrics sum to %v, not to 1", sum)
+	}
+	if c.Pods != nil {
+		return c.Pods.Validate()
+	}
+	return nil
+}
+
+func (c Config) validMetrics() error {
 	seen := map[string]bool{}
-	var sum float64
 	for _, m := range c.Metrics {
 		switch {
 		case m.Name == "" || m.Does == "":
@@ -70,15 +108,48 @@ func (c Config) Validate() error {
 		if err := m.validEdges(); err != nil {
 			return err
 		}
-		seen[m.Name], sum = true, sum+m.Weight
+		if err := m.method(c).Config.Validate(); err != nil {
+			return fmt.Errorf("analysis: metric %q: %w", m.Name, err)
+		}
+		seen[m.Name] = true
 	}
-	if math.Abs(sum-1) > 1e-9 {
-		return fmt.Errorf("analysis: the weights of the metrics sum to %v, not to 1", sum)
-	}
-	if c.Pods != nil {
-		return c.Pods.Validate()
+	if len(c.Metrics) == 0 {
+		return errors.New("analysis: no metric is there to compare the versions by")
 	}
 	return nil
+}
+
+// weights is their sum, of metrics and limits.
+func (c Config) weights() float64 {
+	var sum float64
+	for _, m := range c.Metrics {
+		sum += m.Weight
+	}
+	for _, l := range c.Limits {
+		sum += l.Weight
+	}
+	return sum
+}
+
+// Weighed divides what is left of 1 equally between the metrics and limits that
+// have no weight: half for errors and half for a limit of errors, where nobody
+// says. A larger weight makes that cause the sooner to be noticed, and the others
+// the later; in all they share RollbackAlpha.
+func (c Config) Weighed() Config {
+	c.Metrics, c.Limits = slices.Clone(c.Metrics), slices.Clone(c.Limits)
+	var open []*float64
+	for i := range c.Metrics {
+		open = append(open, &c.Metrics[i].Weight)
+	}
+	for i := range c.Limits {
+		open = append(open, &c.Limits[i].Weight)
+	}
+	open = slices.DeleteFunc(open, func(weight *float64) bool { return *weight != 0 })
+	rest := 1 - c.weights()
+	for _, weight := range open {
+		*weight = rest / float64(len(open))
+	}
+	return c
 }
 
 // Hash tells one method from another: the same settings give the same hash on

@@ -4,21 +4,31 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
 )
 
 func TestValidate(t *testing.T) {
 	for says, change := range map[string]func(*analysis.Config){
-		"statistics: margin 1 is not":         func(c *analysis.Config) { c.Margin = 1 },
-		"dispersion 0.5 is not 0":             func(c *analysis.Config) { c.Dispersion = 0.5 },
-		"dispersion NaN is not 0":             func(c *analysis.Config) { c.Dispersion = math.NaN() },
-		"lacks a name":                        func(c *analysis.Config) { c.Metrics[0].Name = "" },
-		`metric "errors" is there twice`:      func(c *analysis.Config) { c.Metrics = append(c.Metrics, c.Metrics[0]) },
-		`weight 0 of metric "errors"`:         func(c *analysis.Config) { c.Metrics[0].Weight = 0 },
-		"the weights of the metrics sum to 0": func(c *analysis.Config) { c.Metrics = nil },
+		"statistics: margin 1 is not":           func(c *analysis.Config) { c.Margin = 1 },
+		"dispersion 0.5 is not 0":               func(c *analysis.Config) { c.Dispersion = 0.5 },
+		"dispersion NaN is not 0":               func(c *analysis.Config) { c.Dispersion = math.NaN() },
+		"lacks a name":                          func(c *analysis.Config) { c.Metrics[0].Name = "" },
+		`metric "errors" is there twice`:        func(c *analysis.Config) { c.Metrics = append(c.Metrics, c.Metrics[0]) },
+		`weight 0 of metric "errors"`:           func(c *analysis.Config) { c.Metrics[0].Weight = 0 },
+		"no metric is there to compare":         func(c *analysis.Config) { c.Metrics = nil },
+		`metric "errors": statistics: margin 0`: func(c *analysis.Config) { c.Metrics[0].Margin = new(float64) },
+		`no metric is counted as "latency p95"`: func(c *analysis.Config) { c.Limits[0].Metric = "latency p95" },
+		`there are two limits of "errors"`:      func(c *analysis.Config) { c.Limits = append(c.Limits, c.Limits[0]) },
+		"weight 0 of limit errors":              func(c *analysis.Config) { c.Limits[0].Weight = 0 },
+		"limit errors: statistics: limit of":    func(c *analysis.Config) { c.Limits[0].Share = 1 },
+		"sum to 1.5, not to 1":                  func(c *analysis.Config) { c.Limits[0].Weight = 1 },
 	} {
-		c := analysis.Default()
+		c := withLimit(0.01)
 		change(&c)
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("error %v, want one that says %q", err, says)
@@ -39,6 +49,8 @@ func TestHashTellsMethodsApart(t *testing.T) {
 		"onset":      func(c *analysis.Config) { c.OnsetIntervals = 0 },
 		"dispersion": func(c *analysis.Config) { c.Dispersion = 1 },
 		"metric":     func(c *analysis.Config) { c.Metrics[0].Name = "slow" },
+		"its own":    func(c *analysis.Config) { c.Metrics[0].Tolerance = new(float64) },
+		"limit":      func(c *analysis.Config) { c.Limits = []analysis.Limit{{Metric: analysis.Errors, Share: 0.01}} },
 	} {
 		c := analysis.Default()
 		change(&c)
@@ -46,5 +58,36 @@ func TestHashTellsMethodsApart(t *testing.T) {
 			t.Errorf("%s hashes as %s does", name, other)
 		}
 		seen[c.Hash()] = name
+	}
+}
+
+// What was recorded with a method before there were limits has its hash still.
+func TestHashOfTheDefaultStays(t *testing.T) {
+	if got := analysis.Default().Hash(); got != "8f34e919f7e7" {
+		t.Errorf("the default hashes as %s", got)
+	}
+}
+
+func TestWeighed(t *testing.T) {
+	of := func(weights ...float64) analysis.Config {
+		c := withLimit(0.01)
+		c.Metrics = append(c.Metrics, analysis.Latency(time.Second, weights[1]))
+		c.Metrics[0].Weight, c.Limits[0].Weight = weights[0], weights[2]
+		return c
+	}
+	for _, test := range []struct{ given, want []float64 }{
+		{[]float64{0, 0, 0}, []float64{1. / 3, 1. / 3, 1. / 3}},
+		{[]float64{0.5, 0, 0}, []float64{0.5, 0.25, 0.25}},
+		{[]float64{0.6, 0.2, 0}, []float64{0.6, 0.2, 0.2}},
+		{[]float64{0.6, 0.2, 0.2}, []float64{0.6, 0.2, 0.2}},
+	} {
+		c := of(test.given...).Weighed()
+		got := []float64{c.Metrics[0].Weight, c.Metrics[1].Weight, c.Limits[0].Weight}
+		if diff := cmp.Diff(test.want, got, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
+			t.Errorf("weights of %v (-want +got):\n%s", test.given, diff)
+		}
+		if err := c.Validate(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 package analysis
 
 import (
+	"encoding"
+	"fmt"
 	"slices"
 	"time"
 
@@ -8,8 +10,15 @@ import (
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
+// codec is what goes on exactly where it stood, after a restart.
+type codec interface {
+	encoding.TextMarshaler
+	encoding.TextUnmarshaler
+}
+
 // process is an e-process of package stats.
 type process interface {
+	codec
 	Update(stats.Scrape) error
 	LogE() float64
 	PeakLogE() float64
@@ -23,7 +32,7 @@ type process interface {
 // nothing about the quantile that was asked for.
 type evidence struct {
 	metric   Metric
-	config   Config
+	config   Config // as it is for this metric
 	edges    []*counter
 	weights  []float64 // of the edges
 	logE     []float64 // of the edges, for the average
@@ -42,10 +51,12 @@ type counter struct {
 	rollback   process
 	dispersion stats.Dispersion
 	ledger     stats.Ledger
-	observed   time.Duration // that the ledger's intervals lasted together
+	intervals  int
+	observed   time.Duration // that they lasted together
 }
 
 func newEvidence(m Metric, c Config) (*evidence, error) {
+	c = m.method(c)
 	e := &evidence{metric: m, config: c}
 	names, weights := []string{m.Name}, []float64{1}
 	if len(m.Edges) > 0 {
@@ -86,6 +97,32 @@ func newCounter(name string, c Config) (*counter, error) {
 	return &counter{name: name, rollback: p}, err
 }
 
+// codecs are everything that decides and has to be kept, in one order.
+func (e *evidence) codecs() []codec {
+	list := []codec{e.nonInferior}
+	if e.negligible != nil {
+		list = append(list, e.negligible)
+	}
+	for _, c := range e.edges {
+		list = append(list, c.rollback, &c.dispersion)
+	}
+	return list
+}
+
+// clone decides on as this one would. It has no ledgers.
+func (e *evidence) clone() (*evidence, error) {
+	twin, err := newEvidence(e.metric, e.config)
+	if err != nil {
+		return nil, err
+	}
+	twin.rollback, twin.promoted = e.rollback, e.promoted
+	texts, err := encode(e.codecs())
+	if err != nil {
+		return nil, err
+	}
+	return twin, decode(twin.codecs(), texts)
+}
+
 // find is the counter of intervals of that name, or nil.
 func (e *evidence) find(name string) *counter {
 	i := slices.IndexFunc(e.edges, func(c *counter) bool { return c.name == name })
@@ -98,15 +135,29 @@ func (e *evidence) find(name string) *counter {
 // add divides the evidence of an interval by the dispersion that was known
 // before it, and only then learns from its Pods.
 func (e *evidence) add(c *counter, i metrics.Interval, stable string) error {
+	if err := follows(i, c.ledger.End()); err != nil {
+		return err
+	}
 	scrape := stats.Scrape{At: i.End, Dispersion: e.phi(c), Strata: i.Strata}
 	if err := c.ledger.Append(scrape); err != nil {
 		return err
 	}
+	c.intervals++
 	c.observed += i.End.Sub(i.Start)
 	if err := e.update(c, scrape); err != nil {
 		return err
 	}
 	return c.dispersion.Update(i.Pods[stable])
+}
+
+// follows is an error for an interval that counts again what was counted, as a
+// source does that was begun anew too early.
+func follows(i metrics.Interval, last time.Time) error {
+	if i.Start.Before(last) {
+		return fmt.Errorf("%w: it begins at %s, and the last interval ended at %s",
+			stats.ErrClock, i.Start.Format(time.RFC3339Nano), last.Format(time.RFC3339Nano))
+	}
+	return nil
 }
 
 func (e *evidence) phi(c *counter) float64 {

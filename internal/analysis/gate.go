@@ -85,6 +85,7 @@ func (w *podWatch) see(at time.Time, now []Pod) {
 		return // labelled in another way; nothing is known of them
 	}
 	w.at, w.now, w.blind = at, now, ""
+	w.forget()
 	canary := false
 	for _, p := range now {
 		w.note(p)
@@ -98,6 +99,34 @@ func (w *podWatch) see(at time.Time, now []Pod) {
 	}
 	if extra := w.extra(); extra > float64(w.gate.MaxRestarts) && w.beyond == "" {
 		w.beyond = w.tooOften()
+	}
+}
+
+// manyGone is how many Pods that are gone are told apart, for those that come back
+// after they could not be seen. A crash loop that a controller answers with new
+// Pods would fill the memory, and the state, otherwise.
+const manyGone = 256
+
+// forget adds up what Pods did that are gone, where there are many.
+func (w *podWatch) forget() {
+	if len(w.pods) <= len(w.now)+manyGone {
+		return
+	}
+	here := map[string]bool{}
+	for _, p := range w.now {
+		here[p.Name] = true
+	}
+	for name, h := range w.pods {
+		sum := "gone/" + h.version // no Pod has such a name
+		if here[name] || name == sum {
+			continue
+		}
+		if w.pods[sum] == nil {
+			w.pods[sum] = &podHistory{version: h.version}
+		}
+		w.pods[sum].counted += h.counted
+		w.pods[sum].lived += h.lived
+		delete(w.pods, name)
 	}
 }
 

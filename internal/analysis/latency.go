@@ -65,12 +65,20 @@ func (m Metric) validEdges() error {
 	return nil
 }
 
+// by is the metric with edges that were chosen.
+func (m Metric) by(edges []Edge) Metric {
+	m.Edges = edges
+	m.Does = "takes longer than " + edgeText(m.main())
+	return m
+}
+
 // Open reports whether a metric still needs Choose.
 func (c Config) Open() bool { return slices.ContainsFunc(c.Metrics, Metric.open) }
 
 // Counts reports whether intervals of a metric are evidence by this configuration.
 func (c Config) Counts(metric string) bool {
-	return slices.ContainsFunc(c.Metrics, func(m Metric) bool { return slices.Contains(m.counters(), metric) })
+	return slices.ContainsFunc(c.Metrics, func(m Metric) bool { return slices.Contains(m.counters(), metric) }) ||
+		slices.ContainsFunc(c.Limits, func(l Limit) bool { return l.Metric == metric })
 }
 
 // counters are the names of the intervals that the metric is made of.
@@ -115,8 +123,7 @@ func (c Config) Choose(intervals []metrics.Interval) (Config, error) {
 				m.Edges = append(m.Edges, Edge{edges[k], weight})
 			}
 		}
-		m.Does = "takes longer than " + edgeText(m.main())
-		c.Metrics[i] = m
+		c.Metrics[i] = m.by(m.Edges)
 	}
 	return c, nil
 }

@@ -1,6 +1,10 @@
 package analysis
 
-import "github.com/canaryctl/canaryctl/internal/stats"
+import (
+	"slices"
+
+	"github.com/canaryctl/canaryctl/internal/stats"
+)
 
 // Outlook is the decision to expect if traffic and errors go on as they have.
 type Outlook struct {
@@ -21,18 +25,13 @@ const (
 // included; a formula would be an approximation of it. It returns nil when there
 // is no end in sight.
 func (e *evidence) outlook() (*Outlook, error) {
-	future, err := newEvidence(e.metric, e.config)
+	future, err := e.clone()
 	if err != nil {
 		return nil, err
 	}
 	seen := make([][]stats.Scrape, len(e.edges))
 	for k, c := range e.edges {
-		for s := range c.ledger.All() {
-			if err := future.update(future.edges[k], s); err != nil {
-				return nil, err
-			}
-			seen[k] = append(seen[k], s)
-		}
+		seen[k] = slices.Collect(c.ledger.All())
 	}
 	most := e.main.ledger.Len()
 	for n := range min(aheadTimes*most, aheadUpdates/len(e.edges)) {
@@ -73,7 +72,7 @@ func (v *Verdict) outlook() *Outlook {
 		return nil
 	}
 	var first, last *Outlook
-	open := false
+	open := slices.ContainsFunc(v.Limits, func(l LimitVerdict) bool { return l.Verdict != Pass }) // which nothing foretells
 	for _, m := range v.Metrics {
 		switch o := m.Outlook; {
 		case m.Verdict == Pass:

@@ -40,6 +40,7 @@ func Plan(c Config, p Planned) ([]PlannedStep, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	c = c.Metrics[0].method(c)
 	if !(p.Rate > 0 && p.Rate <= math.MaxUint32) {
 		return nil, fmt.Errorf("plan: %v requests per second bring no evidence", p.Rate)
 	}

@@ -48,8 +48,12 @@ func Replay(c Config, v Versions, intervals []metrics.Interval) (Decision, error
 }
 
 func ruleOf(c Config) string {
-	return fmt.Sprintf("evidence, tolerance %s, margin %s, alpha %s",
+	text := fmt.Sprintf("evidence, tolerance %s, margin %s, alpha %s",
 		percent(Number(c.Tolerance)), digits(c.Margin, 4), digits(c.RollbackAlpha, 4))
+	for _, l := range c.Limits {
+		text += fmt.Sprintf(", %s %s", l.Name(), percent(Number(l.Share)))
+	}
+	return text
 }
 
 // Threshold is the rule of a fixed limit: the canary has failed once its share of

@@ -54,7 +54,7 @@ func (t *trafficShare) expect(share float64, from time.Time) error {
 // add counts requests where package stats counts bad ones: of all, the canary's.
 // An interval in which the weight was another says nothing about this one.
 func (t *trafficShare) add(i metrics.Interval) error {
-	if i.Start.Before(t.from) {
+	if t == nil || i.Start.Before(t.from) {
 		return nil
 	}
 	var total, canary uint64

@@ -13,8 +13,8 @@ type Outcome string
 
 // What is known of the canary.
 const (
-	Pass         Outcome = "pass"         // every metric is shown to be no worse than the margin
-	Fail         Outcome = "fail"         // the canary is shown to be worse than the tolerance
+	Pass         Outcome = "pass"         // every metric is shown to be no worse than the margin, and the canary is within its limits
+	Fail         Outcome = "fail"         // the canary is shown to be worse than the tolerance, or above a limit
 	Inconclusive Outcome = "inconclusive" // neither, yet
 )
 
@@ -33,6 +33,7 @@ type Verdict struct {
 	Rollback Evidence        `json:"rollback"`
 	Causes   []string        `json:"causes,omitempty"`
 	Metrics  []MetricVerdict `json:"metrics"`
+	Limits   []LimitVerdict  `json:"limits,omitempty"`
 	Pods     *PodsVerdict    `json:"pods,omitempty"`
 	Traffic  *TrafficVerdict `json:"traffic,omitempty"`
 	Method   Method          `json:"method"`
@@ -128,6 +129,13 @@ func (a *Analysis) Verdict() (Verdict, error) {
 		}
 		v.Metrics = append(v.Metrics, m)
 	}
+	for _, c := range a.limits {
+		l, err := c.verdict(a.config, a.versions, slices.Contains(a.causes, c.limit.Name()))
+		if err != nil {
+			return Verdict{}, err
+		}
+		v.Limits = append(v.Limits, l)
+	}
 	together, err := a.together()
 	if err != nil {
 		return Verdict{}, err
@@ -151,7 +159,7 @@ func (e *evidence) verdict(names Versions, cause bool) (MetricVerdict, error) {
 	m := MetricVerdict{
 		Name:           e.metric.Name,
 		Verdict:        Inconclusive,
-		Intervals:      e.main.ledger.Len(),
+		Intervals:      e.main.intervals,
 		Stable:         Arm{total.StableTotal, total.StableBad},
 		Canary:         Arm{total.CanaryTotal, total.CanaryBad},
 		Rollback:       e.harmEvidence(),

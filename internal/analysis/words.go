@@ -11,12 +11,7 @@ import (
 
 // sentence is the whole verdict in words: what decided, or what is missing.
 func (v *Verdict) sentence() string {
-	var parts []string
-	for _, m := range v.Metrics {
-		if m.Verdict == v.Verdict || len(v.Metrics) == 1 || v.Reason != "" || v.ofPods() {
-			parts = append(parts, m.Summary)
-		}
-	}
+	parts := v.parts()
 	text := strings.Join(parts, ". ")
 	held := v.Pods != nil && v.Pods.Reason != ""
 	if v.Outlook != nil || v.Verdict == Inconclusive && !held && v.compares() {
@@ -33,6 +28,32 @@ func (v *Verdict) sentence() string {
 			percent(v.Traffic.Configured), percent(v.Traffic.Observed))
 	}
 	return text + "."
+}
+
+// parts are the sentences of what made the verdict. Where nothing counted did,
+// they are those of everything that was counted.
+func (v *Verdict) parts() []string {
+	var made, all []string
+	for _, m := range v.Metrics {
+		if all = append(all, m.Summary); m.Verdict == v.Verdict {
+			made = append(made, m.Summary)
+		}
+	}
+	for _, l := range v.Limits {
+		if l.Canary.Requests+v.Metrics[0].Canary.Requests == 0 {
+			continue // which the metric says
+		}
+		if l.Verdict != Pass {
+			all = append(all, l.Summary)
+		}
+		if l.Verdict == v.Verdict {
+			made = append(made, l.Summary)
+		}
+	}
+	if made == nil || v.Reason != "" || v.ofPods() {
+		return all
+	}
+	return made
 }
 
 // ofPods reports whether the Pods made the verdict, and no metric did.
@@ -198,6 +219,15 @@ func Thousands(n uint64) string {
 		text = text[:i] + "," + text[i:]
 	}
 	return text
+}
+
+// subject is a version at the beginning of a sentence: "the canary", which stands
+// for its name, has a capital letter there, and a name stays as it is.
+func subject(version string) string {
+	if rest, found := strings.CutPrefix(version, "the "); found {
+		return "The " + rest
+	}
+	return version
 }
 
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }

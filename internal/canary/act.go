@@ -48,6 +48,7 @@ func (r Release) Again(p Plan, live Weights, now time.Time) Release {
 		r = r.adopt(p, live, now)
 	}
 	r.Phase, r.Resumed = Progressing, now
+	r.Templates = "" // whoever resumed it has seen what there is
 	switch {
 	case r.Rolling():
 		r.Phase = Promoting

@@ -2,7 +2,6 @@ package canary
 
 import (
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -184,67 +183,4 @@ func DefaultPlan() Plan {
 // decide to a person.
 func DefaultPolicy() Policy {
 	return Policy{NoData: Hold, Timeout: Pause, Doubt: Hold, Foreign: Pause, Interrupt: Pause}
-}
-
-// Validate returns an error that wraps ErrPlan and names the field.
-func (p Plan) Validate() error {
-	if len(p.Steps) == 0 {
-		return fmt.Errorf("%w: steps: it has none", ErrPlan)
-	}
-	for i, s := range p.Steps {
-		if err := s.validate(); err != nil {
-			return fmt.Errorf("%w: steps[%d].%w", ErrPlan, i, err)
-		}
-		if i > 0 && s.Share() < p.Steps[i-1].Share() {
-			return fmt.Errorf("%w: steps[%d].weight: it gives the canary %d%% of the traffic, and the step before %d%%; a release goes up, and a rollback to 0", ErrPlan, i, s.Share(), p.Steps[i-1].Share())
-		}
-	}
-	switch {
-	case p.Ramp != nil && !(p.Ramp.Errors > 0):
-		return fmt.Errorf("%w: ramp.errors: %v users' errors leave no room to try anything", ErrPlan, p.Ramp.Errors)
-	case p.Ramp != nil && (p.Ramp.Most < 1 || p.Ramp.Most > Total):
-		return fmt.Errorf("%w: ramp.most: %d is no weight from 1 to %d", ErrPlan, p.Ramp.Most, Total)
-	case !(p.Budget >= 0):
-		return fmt.Errorf("%w: budget: %v is no number of errors", ErrPlan, p.Budget)
-	case p.Timeout < 0 || p.NoData < 0 || p.Unready < 0 || p.KeepStable < 0:
-		return fmt.Errorf("%w: timeout, noData, unready and keepStable cannot be negative", ErrPlan)
-	case p.Timeout > 0 && p.Timeout < p.shortest():
-		return fmt.Errorf("%w: timeout: %s is shorter than the steps' min together, %s", ErrPlan, p.Timeout, p.shortest())
-	case p.Promotion != Switch && p.Promotion != InPlace:
-		return fmt.Errorf("%w: promotion: %q is neither %s nor %s", ErrPlan, p.Promotion, Switch, InPlace)
-	}
-	return p.Policy.validate()
-}
-
-func (s Step) validate() error {
-	switch {
-	case s.Weight < 0 || s.Weight > Total:
-		return fmt.Errorf("weight: %d is not from 0 to %d", s.Weight, Total)
-	case s.Header != nil && (s.Weight != 0 || s.Mirror):
-		return errors.New("header: such a step has weight 0 and does not mirror; requests with the header all go to the canary")
-	case s.Header != nil && s.Header.Name == "":
-		return errors.New("header.name: it is empty")
-	case s.Weight == 0 && s.Header == nil:
-		return errors.New("weight: at 0 the canary answers nobody; only a step with a header has that")
-	case s.Min < 0 || s.Max < 0:
-		return errors.New("min: neither min nor max can be negative")
-	case s.Max > 0 && s.Max < s.Min:
-		return fmt.Errorf("max: %s is shorter than min, %s", s.Max, s.Min)
-	}
-	return nil
-}
-
-func (p Policy) validate() error {
-	for _, r := range []struct {
-		name string
-		r    Response
-	}{{"noData", p.NoData}, {"timeout", p.Timeout}, {"doubt", p.Doubt}, {"foreign", p.Foreign}, {"interrupt", p.Interrupt}} {
-		if r.r != Hold && r.r != Pause && r.r != RollBack {
-			return fmt.Errorf("%w: policy.%s: %q is none of %s, %s, %s", ErrPlan, r.name, r.r, Hold, Pause, RollBack)
-		}
-	}
-	if p.Interrupt == Hold {
-		return fmt.Errorf("%w: policy.interrupt: who is told to end cannot hold; say %s or %s", ErrPlan, Pause, RollBack)
-	}
-	return nil
 }

@@ -32,6 +32,8 @@ type Release struct {
 	Cleared int `json:"cleared,omitempty"`
 	// Templates tells the Pod templates that are judged from any others.
 	Templates string `json:"templates,omitempty"`
+	// Judged is since when they are, where that is later than Started.
+	Judged time.Time `json:"judged,omitzero"`
 	// Image and By say what is released and who began it.
 	Image string `json:"image,omitempty"`
 	By    string `json:"by,omitempty"`

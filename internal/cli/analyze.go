@@ -88,6 +88,9 @@ nothing; its hash in the output tells one from another.`,
   # Metrics of your own: counters of all requests and of those that failed
   canaryctl analyze --metric-total checkout_total --metric-bad checkout_failed_total
 
+  # An objective that holds whatever stable does
+  canaryctl analyze --limit errors=1% --limit 250ms=5%
+
   # Slow requests count too: more than 250 ms, or slower than 95% of stable's
   canaryctl analyze --latency 250ms
   canaryctl analyze --latency p95
@@ -208,7 +211,7 @@ func (o *analyze) run(config analysis.Config) error {
 	if err != nil {
 		return err
 	}
-	if config, err = o.method.latency.settled(config, intervals); err != nil {
+	if config, err = o.method.settled(config, intervals); err != nil {
 		return fmt.Errorf("analyse %s: %w", o.counts, err)
 	}
 	tellEdges(o.Err, config)

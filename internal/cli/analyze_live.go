@@ -59,7 +59,7 @@ func (o *analyze) runLive(ctx context.Context, config analysis.Config) error {
 		return err
 	}
 	l := &live{
-		analyze: o, config: config, route: route, stream: sources, from: sources.name,
+		analyze: o, config: config, route: route, stream: sources, from: sources.Name,
 		again: func(ctx context.Context) (traffic.Route, error) {
 			_, now, err := target{vs: route.Name, host: route.Host}.find(ctx, o.Factory, false)
 			return now, err

@@ -62,6 +62,7 @@ func verdictTable(v analysis.Verdict, wide bool) string {
 	for _, m := range v.Metrics {
 		b.WriteString(strataTable(m))
 	}
+	b.WriteString(limitsTable(v.Limits))
 	if p := v.Pods; p != nil {
 		fmt.Fprintf(&b, "\npods: %s %s; %s %s: %s\n", v.Versions.Stable, podsText(p.Stable), v.Versions.Canary, podsText(p.Canary), podsMeaning(p))
 	}
@@ -92,6 +93,24 @@ func strataTable(m analysis.MetricVerdict) string {
 	for _, s := range m.Strata {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, armText(s.Stable), armText(s.Canary),
 			analysis.Odds(s.LogEvidence)+":1", percentText(analysis.Number(s.Share)))
+	}
+	_ = w.Flush()
+	return b.String()
+}
+
+// limitsTable is empty where there are none.
+func limitsTable(limits []analysis.LimitVerdict) string {
+	if len(limits) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nLIMIT\tVERDICT\tAT MOST\tCANARY\tSHARE\tBETWEEN\tHARM")
+	for _, l := range limits {
+		fmt.Fprintln(w, strings.Join([]string{
+			l.Metric, string(l.Verdict), percentText(analysis.Number(l.Limit)), armText(l.Canary), percentText(l.Share),
+			percentText(l.Lower) + " .. " + percentText(l.Upper), oddsText(l.Rollback),
+		}, "\t"))
 	}
 	_ = w.Flush()
 	return b.String()

@@ -80,6 +80,15 @@ func (s *anySource) Next(ctx context.Context) ([]metrics.Interval, error) {
 	return nil, reason
 }
 
+// Prompt is that of the chosen source.
+func (s *anySource) Prompt() bool {
+	if s.chosen == nil {
+		return false
+	}
+	prompt, is := s.chosen.stream.(metrics.Prompt)
+	return is && prompt.Prompt()
+}
+
 // leave says when to ask again. A source that does not answer has a guard, which
 // knows that better.
 func (s *anySource) leave(c *candidate, err error) {
@@ -105,7 +114,7 @@ func unlessAbsent(err, before error) error {
 	return err
 }
 
-func (s *anySource) name() string {
+func (s *anySource) Name() string {
 	if s.chosen == nil {
 		return ""
 	}

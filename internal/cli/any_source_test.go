@@ -50,8 +50,11 @@ func TestAnySourceLeavesAloneWhatIsOfNoUse(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 		}
-		if s.name() != "b2" {
-			t.Errorf("chose %s", s.name())
+		if s.Name() != "b2" {
+			t.Errorf("chose %s", s.Name())
+		}
+		if s.Prompt() {
+			t.Error("a source that somebody else scrapes is read when it is asked")
 		}
 		// A server that is not there is asked once for all profiles, and the pauses
 		// grow: at 0, 2, 6, 14, 30 and 60 s.
@@ -111,4 +114,22 @@ func TestListingWaitsForNobody(t *testing.T) {
 			t.Errorf("table (-want +got):\n%s", diff)
 		}
 	})
+}
+
+type ready struct{ *mute }
+
+func (ready) Prompt() bool { return true }
+
+// Pods are read when they are asked, and nobody waits for a scrape of them.
+func TestAnySourceIsPromptAsTheChosenOneIs(t *testing.T) {
+	s := &anySource{clock: clock.RealClock{}, candidates: []candidate{{stream: ready{&mute{asked: new([]string)}}}}}
+	if s.Prompt() {
+		t.Error("prompt before it is known where to read")
+	}
+	if _, err := s.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !s.Prompt() {
+		t.Error("not prompt, and the chosen source is")
+	}
 }

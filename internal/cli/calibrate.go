@@ -63,7 +63,7 @@ the limits count them as what they are worth (docs/calibrate.md).`,
 			if err != nil {
 				return err
 			}
-			auto := o.method.onset && !cmd.Flags().Changed("onset-intervals")
+			auto := o.method.Onset && !cmd.Flags().Changed("onset-intervals")
 			return o.run(cmd.Context(), config, args, auto)
 		},
 	}
@@ -109,7 +109,7 @@ func (o *calibrate) run(ctx context.Context, config analysis.Config, files []str
 	if err != nil {
 		return err
 	}
-	if config, err = o.method.latency.settled(config, found.intervals); err != nil {
+	if config, err = o.method.settled(config, found.intervals); err != nil {
 		return fmt.Errorf("calibrate %s: %w", found.name, err)
 	}
 	if auto {
@@ -155,11 +155,11 @@ func (o *calibrate) history(ctx context.Context, config analysis.Config, files [
 	}
 	release.Canary = ""
 	name := release.App + " " + release.Stable
-	read, err := o.stored.read(ctx, o.Factory, release, o.method.latency.given(), func(intervals []metrics.Interval) error {
+	read, err := o.stored.read(ctx, o.Factory, release, o.method.latencies(), func(intervals []metrics.Interval) error {
 		if err := severalPods(relevant(config, intervals), release); err != nil {
 			return err
 		}
-		return tellsOf(&o.method.latency, intervals)
+		return tellsOf(&o.method, intervals)
 	})
 	if err != nil {
 		return ofVersion{}, fmt.Errorf("calibrate %s: %w", name, err)

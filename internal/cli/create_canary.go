@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
 
@@ -132,7 +133,7 @@ func (o *createCanary) run(ctx context.Context) error {
 			return err
 		}
 	}
-	after, err := p.router.Admit(ctx, route, p.spec.Version, o.write())
+	after, err := p.router.Admit(ctx, route, traffic.Admission{Version: p.spec.Version}, o.write())
 	if err != nil {
 		return err
 	}

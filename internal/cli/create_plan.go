@@ -129,6 +129,9 @@ func (p *canaryPlan) check(replace bool) error {
 	if p.route.Canary != p.spec.Version && p.route.Position != nil {
 		p.displaced = p.route.Position.Canary
 	}
+	if err := p.unreleased(); err != nil {
+		return err
+	}
 	serving := p.route.Canary != "" && p.route.Weights.Canary > 0
 	switch {
 	case p.displaced != "" && !replace:
@@ -144,6 +147,17 @@ func (p *canaryPlan) check(replace bool) error {
 	return nil
 }
 
+// unreleased refuses to change what a release in progress is about. To create its
+// very canary changes nothing, or completes it.
+func (p *canaryPlan) unreleased() error {
+	r := running(p.route)
+	if r == nil || p.route.Canary == p.spec.Version && len(p.differences) == 0 {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("create canary %s: %s: %w: %s, of %s", p.spec.Version, p.route, errInTheWay, r.ID, orDash(p.route.Canary)),
+		"end that one first: canaryctl abort, which removes its canary, or canaryctl rollback, which keeps it; nothing was changed")
+}
+
 // rehearse has the API server check what comes last before anything is created:
 // a route that will not take the canary, or a permission that is missing, shows
 // here and not when the Pods are up.
@@ -153,7 +167,7 @@ func (p *canaryPlan) rehearse(ctx context.Context) (err error) {
 	case p.displaced != "": // the route takes the new one only once the old one is gone
 		_, err = p.router.Dismiss(ctx, p.route, p.displaced, w)
 	case p.live == nil || len(p.differences) > 0:
-		_, err = p.router.Admit(ctx, p.route, p.spec.Version, w)
+		_, err = p.router.Admit(ctx, p.route, traffic.Admission{Version: p.spec.Version}, w)
 	}
 	return err
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
@@ -37,7 +36,8 @@ func NewCmdDeleteCanary(f *Factory) *cobra.Command {
 		Short: "Remove the canary, or after a promotion the old version",
 		Long: `Remove the canary, or after a promotion the version that was stable before. Where
 it still gets traffic, that goes to the stable version first; a person is asked,
-a script says --yes. Then go its destination and subset, as far as create-canary
+a script says --yes. A release in progress is asked about likewise, and is over with
+it: rolled back. Then go its destination and subset, as far as create-canary
 added them, and its Deployment: the route is left as it was before.`,
 		Example: `  canaryctl delete-canary
 
@@ -78,8 +78,8 @@ func (o *deleteCanary) run(ctx context.Context) error {
 		o.note("%s: %s is the only version; nothing to delete", route.Name, route.Stable)
 		return o.print(route)
 	}
-	if version == route.Canary && route.Weights.Canary > 0 {
-		if route, err = o.takeTrafficAway(ctx, router, route); err != nil {
+	if o.matters(route, version) {
+		if route, err = o.takeTrafficAway(ctx, router, route, version); err != nil {
 			return err
 		}
 	}
@@ -135,34 +135,54 @@ func (o *deleteCanary) unrouted(ctx context.Context, route traffic.Route) (strin
 	return strings.Join(others, ""), nil
 }
 
+// matters reports whether a version gets traffic, or is what a release in progress
+// is about. Such a release may not have named its canary in the route yet.
+func (o *deleteCanary) matters(route traffic.Route, version string) bool {
+	if version == route.Canary && route.Weights.Canary > 0 {
+		return true
+	}
+	return running(route) != nil && (version == route.Canary || route.Canary == "" && version != route.Previous())
+}
+
 // takeTrafficAway gives the canary's share to the stable version, once that is
-// agreed to.
-func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Router, route traffic.Route) (traffic.Route, error) {
-	if !o.force {
+// agreed to. A release in progress is over with it.
+func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Router, route traffic.Route, version string) (traffic.Route, error) {
+	r := running(route)
+	if r != nil && r.Rolling() && !o.force {
+		return route, hint.Wrap(fmt.Errorf("delete version %s: %w", route.Canary, errRolling),
+			"canaryctl pause stops that where it is; --force gives the traffic back and removes %s all the same", route.Canary)
+	}
+	if !o.force && route.Weights.Canary > 0 {
 		if err := canAnswer(ctx, o.f, router, route, route.Stable); err != nil {
 			return route, err
 		}
 	}
 	if !o.yes && !o.dry() {
-		if err := o.confirm(ctx, route); err != nil {
+		if err := o.confirm(ctx, route, version); err != nil {
 			return route, err
 		}
 	}
-	after, err := router.Split(ctx, route, traffic.Change{Weights: canary.AllStable()}, o.write())
+	after, err := giveBack(ctx, router, route, givenBack(route, asked(o.f, ""), o.f.Clock.Now()), o.write())
 	if err != nil {
 		return route, err
 	}
 	o.note("%s: %s (was %s)", route.Name, shares(after), route.Weights)
+	if r != nil {
+		o.note("release %s is over: rolled back", r.ID)
+	}
 	return after, nil
 }
 
-func (o *deleteCanary) confirm(ctx context.Context, route traffic.Route) error {
-	unconfirmed := fmt.Errorf("delete version %s: it gets %d%% of the traffic: %w", route.Canary, route.Weights.Canary, errUnconfirmed)
+func (o *deleteCanary) confirm(ctx context.Context, route traffic.Route, version string) error {
+	about := fmt.Sprintf("it gets %d%% of the traffic", route.Weights.Canary)
+	if r := running(route); r != nil {
+		about = fmt.Sprintf("release %s is in progress, with %d%% of the traffic", r.ID, route.Weights.Canary)
+	}
+	unconfirmed := fmt.Errorf("delete version %s: %s: %w", version, about, errUnconfirmed)
 	if !o.f.Interactive() {
 		return hint.Wrap(unconfirmed, "--yes gives that to %s first, then deletes; nothing was changed", route.Stable)
 	}
-	fmt.Fprintf(o.f.Err, "%s gets %d%% of the traffic. Give that to %s, and delete %s? [y/N] ",
-		route.Canary, route.Weights.Canary, route.Stable, route.Canary)
+	fmt.Fprintf(o.f.Err, "%s: %s. Give that to %s, and delete %s? [y/N] ", version, about, route.Stable, version)
 	answer, err := readLine(ctx, o.f.In)
 	if err != nil {
 		return err

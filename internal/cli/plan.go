@@ -44,6 +44,7 @@ type plannedRelease struct {
 // NewCmdPlan says how long the steps of a release must last.
 func NewCmdPlan(f *Factory) *cobra.Command {
 	o := &plan{Factory: f, method: newMethod(), power: 0.8}
+	o.method.Dispersion = 1
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Say how long each step must last to catch a regression, and what it can catch",
@@ -60,7 +61,10 @@ cluster is asked at all.
 
 Each step is planned by itself. Evidence carries over from one to the next, so
 later steps need less than is shown. A step that can catch nothing is only
-waiting; plan warns of it.`,
+waiting; plan warns of it.
+
+Its commands are about plan files, which say how a whole release goes: suggest
+writes one, explain says what it does, validate what is wrong with it.`,
 		Example: `  # At the traffic of the last hour
   canaryctl plan
 
@@ -73,7 +77,9 @@ waiting; plan warns of it.`,
   # With more certainty to catch it
   canaryctl plan --rate 50 --error-share 1% --steps 10 --power 95% -o json`,
 		Annotations: exits(),
-		Args:        noArgs,
+		Args:        knownCommand,
+
+		SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			flags := cmd.Flags()
 			if err := o.complete(flags); err != nil {
@@ -101,13 +107,14 @@ waiting; plan warns of it.`,
 	flags.DurationVar(&o.planned.StepTime, "step-time", 10*time.Minute, "time that each step is to last")
 	flags.DurationVar(&o.planned.Interval, "interval", rowInterval, "time between two looks at the counts, such as Prometheus' scrape interval (default: read)")
 	flags.StringVarP(&o.output, "output", "o", "", "output format: json or yaml (default: a table)")
-	flags.Var(&o.method.tolerance, "tolerance", "excess of errors that is let through, as 0.1 or 10%")
-	flags.Var(&o.method.alpha, "alpha", "probability of ever failing a canary that is within the tolerance")
-	flags.BoolVar(&o.method.onset, "onset", o.method.onset, "also look for regressions that begin late")
-	flags.StringVar(&o.method.cap, "evidence-cap", o.method.cap, "factor that one interval can add to the evidence at most, or off")
-	flags.StringVar(&o.method.dispersion, "dispersion", "1", "how much more errors vary than independent ones would (default: read, where Pods are told apart)")
+	flags.Var(&o.method.Tolerance, "tolerance", "excess of errors that is let through, as 0.1 or 10%")
+	flags.Var(&o.method.Alpha, "alpha", "probability of ever failing a canary that is within the tolerance")
+	flags.BoolVar(&o.method.Onset, "onset", o.method.Onset, "also look for regressions that begin late")
+	flags.Var(&o.method.EvidenceCap, "evidence-cap", "factor that one interval can add to the evidence at most, or off")
+	flags.Var(&o.method.Dispersion, "dispersion", "how much more errors vary than independent ones would (default: read, where Pods are told apart)")
 	o.stored.addFlags(flags, time.Hour)
 	flags.StringVar(&o.source, "metrics-source", sourceAuto, "where to read: auto, prometheus or pods")
+	cmd.AddCommand(NewCmdPlanValidate(f), NewCmdPlanExplain(f), NewCmdPlanSuggest(f))
 	return cmd
 }
 

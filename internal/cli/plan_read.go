@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/metrics/podscrape"
+	"github.com/canaryctl/canaryctl/internal/planfile"
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
@@ -45,15 +45,31 @@ func (o *plan) checkSource(flags *pflag.FlagSet) error {
 	return o.stored.complete(flags, o.Clock.Now())
 }
 
-// read fills in what the flags do not say, and tells what it read.
+// read fills in what the flags do not say.
 func (o *plan) read(ctx context.Context, flags *pflag.FlagSet) error {
+	u, err := o.look(ctx, flags)
+	if err != nil || flags.Changed("error-share") {
+		return err
+	}
+	if u.stable.Bad == 0 || u.stable.Bad == u.stable.Requests {
+		limits := stats.ClopperPearson(int(u.stable.Bad), int(u.stable.Requests), 0.95)
+		return hint.Wrap(fmt.Errorf("plan: %s of stable's requests were bad, and every plan is a multiple of that", armText(u.stable)),
+			"look further back with --since, or say a share with --error-share; it is between %s and %s",
+			percentText(analysis.Number(limits.Low)), percentText(analysis.Number(limits.High)))
+	}
+	return nil
+}
+
+// look reads the traffic of today, tells of it, and fills in what the flags do not
+// say, be it good for a plan or not.
+func (o *plan) look(ctx context.Context, flags *pflag.FlagSet) (usual, error) {
 	release, err := o.stored.release(ctx, o.Factory, false)
 	if err != nil {
-		return hint.Wrap(fmt.Errorf("read the traffic: %w", err), "say it instead: --rate and --error-share")
+		return usual{}, hint.Wrap(fmt.Errorf("read the traffic: %w", err), "say it instead: --rate and --error-share")
 	}
 	u, err := o.usual(ctx, release)
 	if err != nil {
-		return fmt.Errorf("read the traffic of %s: %w", release.App, err)
+		return u, fmt.Errorf("read the traffic of %s: %w", release.App, err)
 	}
 	fmt.Fprintf(o.Err, "%s, %s: %s requests/s, %s of stable's bad, counted every %s", u.from, u.within,
 		figure(analysis.Number(u.rate)), armText(u.stable), brisk(u.every))
@@ -68,19 +84,12 @@ func (o *plan) read(ctx context.Context, flags *pflag.FlagSet) error {
 		o.planned.Interval = u.every
 	}
 	if !flags.Changed("dispersion") && u.dispersion > 0 {
-		o.method.dispersion = strconv.FormatFloat(u.dispersion, 'g', -1, 64)
+		o.method.Dispersion = planfile.Dispersion(u.dispersion)
 	}
-	if flags.Changed("error-share") {
-		return nil
+	if !flags.Changed("error-share") {
+		o.planned.BadShare = float64(u.stable.Bad) / float64(u.stable.Requests)
 	}
-	if u.stable.Bad == 0 || u.stable.Bad == u.stable.Requests {
-		limits := stats.ClopperPearson(int(u.stable.Bad), int(u.stable.Requests), 0.95)
-		return hint.Wrap(fmt.Errorf("plan: %s of stable's requests were bad, and every plan is a multiple of that", armText(u.stable)),
-			"look further back with --since, or say a share with --error-share; it is between %s and %s",
-			percentText(analysis.Number(limits.Low)), percentText(analysis.Number(limits.High)))
-	}
-	o.planned.BadShare = float64(u.stable.Bad) / float64(u.stable.Requests)
-	return nil
+	return u, nil
 }
 
 // usual reads a Prometheus; where there is none that knows, the Pods.

@@ -18,6 +18,7 @@ type promote struct {
 	retirement
 	force  bool
 	retire bool
+	step   bool
 	keep   time.Duration
 }
 
@@ -30,13 +31,22 @@ func NewCmdPromote(f *Factory) *cobra.Command {
 		Long: `Give all traffic to the canary, which becomes the stable version. No Pod is
 restarted: those that were on trial go on serving. The old version stays as it is,
 so that a late rollback is as fast as an early one, until "canaryctl delete-canary"
-or --retire removes it.`,
+or --retire removes it.
+
+A release in progress is asked to go to its end now, or with --step to its next
+step: whatever drives it does so, in the way that its plan says; a paused one goes
+on with it. It overrules the plan, its pauses and gates, but not harm: a canary that
+is shown to be bad is rolled back all the same. With --force this command takes the
+promotion upon itself, whatever drives the release or does not.`,
 		Example: `  # All traffic to the canary; keep the old version
   canaryctl promote
 
   # And remove the old version, at once or after ten quiet minutes
   canaryctl promote --retire
-  canaryctl promote --keep-stable 10m`,
+  canaryctl promote --keep-stable 10m
+
+  # A release in progress: begin the next step now
+  canaryctl promote --step`,
 		Annotations: exits(),
 		Args:        noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -50,7 +60,8 @@ or --retire removes it.`,
 	o.target.addFlags(flags)
 	o.mutation.addFlags(flags)
 	o.retirement.addFlags(flags)
-	flags.BoolVar(&o.force, "force", false, "promote even a canary with no ready Pod")
+	flags.BoolVar(&o.force, "force", false, "promote even a canary with no ready Pod, and past what drives a release")
+	flags.BoolVar(&o.step, "step", false, "only begin the next step of the release in progress")
 	flags.BoolVar(&o.retire, "retire", false, "remove the old version afterwards: destination, subset, Deployment")
 	flags.DurationVar(&o.keep, "keep-stable", 0, "keep the old version for so long, then retire it; Ctrl-C keeps it for good")
 	return cmd
@@ -61,6 +72,9 @@ func (o *promote) check() error {
 		return usagef("--keep-stable %s: a duration cannot be negative", o.keep)
 	}
 	o.retire = o.retire || o.keep > 0
+	if o.step && (o.retire || o.force) {
+		return usagef("--step goes on with a release; it goes neither with --force nor with --retire or --keep-stable")
+	}
 	return o.validate()
 }
 
@@ -68,6 +82,9 @@ func (o *promote) run(ctx context.Context) error {
 	router, route, err := o.find(ctx, o.f, true)
 	if err != nil {
 		return err
+	}
+	if o.step || running(route) != nil && !o.force {
+		return o.wish(ctx, route)
 	}
 	after, err := o.promote(ctx, router, route)
 	if err != nil {
@@ -102,9 +119,12 @@ func (o *promote) promote(ctx context.Context, router traffic.Router, route traf
 			return route, err
 		}
 	}
+	if r := running(route); r != nil && r.Rolling() {
+		return route, hint.Wrap(fmt.Errorf("promote %s: %w", route.Canary, errRolling),
+			"that is its promotion already: canaryctl resume goes on with it")
+	}
 	place := route.Place()
-	promoted := place.Promoted()
-	after, err := router.Split(ctx, route, traffic.Change{Weights: canary.AllCanary(), Position: &promoted}, o.write())
+	after, err := router.Split(ctx, route, switched(route, asked(o.f, ""), o.f.Clock.Now()), o.write())
 	if err != nil {
 		return route, err
 	}
@@ -113,6 +133,20 @@ func (o *promote) promote(ctx context.Context, router traffic.Router, route traf
 		o.note("%s, kept from the promotion before, is still there; remove it with: canaryctl delete-canary --version %s", place.Previous, place.Previous)
 	}
 	return after, nil
+}
+
+// switched is the one write that makes the canary the stable version. A release
+// in progress is over with it.
+func switched(route traffic.Route, why string, now time.Time) traffic.Change {
+	promoted := route.Place().Promoted()
+	c := traffic.Change{Weights: canary.AllCanary(), Position: &promoted}
+	if r := running(route); r != nil {
+		done := r.Done(canary.ByHand, canary.Total, why, now)
+		promoted.Release = &done
+		c.Beside, c.Fence = &traffic.Beside{}, true
+		c.Notes = remembered(route, done.End(route.Stable, route.Canary))
+	}
+	return c
 }
 
 // keepStable waits before the old version is removed, and says how long still.

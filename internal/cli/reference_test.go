@@ -21,11 +21,16 @@ func TestReference(t *testing.T) {
 	dir := filepath.Join("..", "..", "docs", "reference")
 	root := newRoot(NewFactory(Streams{In: &bytes.Buffer{}, Out: io.Discard, Err: io.Discard}), "canaryctl")
 	want := map[string]string{}
-	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
 		if cmd.IsAvailableCommand() || cmd == root {
 			want[strings.ReplaceAll(cmd.CommandPath(), " ", "_")+".md"] = page(t, cmd)
 		}
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
 	}
+	visit(root)
 	if *update {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -53,7 +58,7 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// page is a command's help as Markdown. The root's page lists the others.
+// page is a command's help as Markdown, with links to the commands below it.
 func page(t *testing.T, cmd *cobra.Command) string {
 	t.Helper()
 	var help bytes.Buffer
@@ -63,7 +68,7 @@ func page(t *testing.T, cmd *cobra.Command) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n%s.\n\n```text\n%s\n```\n", cmd.CommandPath(), cmd.Short, strings.TrimSpace(help.String()))
-	if !cmd.HasParent() {
+	if cmd.HasAvailableSubCommands() {
 		b.WriteString("\n## Commands\n\n")
 		for _, sub := range cmd.Commands() {
 			if sub.IsAvailableCommand() {

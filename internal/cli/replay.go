@@ -22,7 +22,7 @@ type replay struct {
 	tolerances []string
 	margins    []float64
 	alphas     []string
-	limit      string
+	limit      fixedLimit
 	times      []int
 	interval   time.Duration
 	output     string
@@ -68,6 +68,9 @@ that is chosen by what one release shows says nothing about that release.`,
   # Against a limit of 1%, crossed once, or five times
   canaryctl replay *.csv --limit 1% --times 1,5
 
+  # With an objective beside the comparison
+  canaryctl replay counts.csv --limit errors=1%
+
   # The release of this morning, from Prometheus
   canaryctl replay --from 2026-01-01T10:00:00Z --to 2026-01-01T11:00:00Z --stable v1 --canary v2
 
@@ -90,11 +93,12 @@ that is chosen by what one release shows says nothing about that release.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&o.tolerances, "tolerance", []string{o.method.tolerance.String()}, "excesses of errors that are let through, as 0.1 or 10%")
+	flags.StringSliceVar(&o.tolerances, "tolerance", []string{o.method.Tolerance.String()}, "excesses of errors that are let through, as 0.1 or 10%")
 	flags.Float64SliceVar(&o.margins, "margin", []float64{o.method.Margin}, "ratios of errors that a pass excludes")
-	flags.StringSliceVar(&o.alphas, "alpha", []string{o.method.alpha.String()}, "probabilities of ever failing a canary that is within the tolerance")
+	flags.StringSliceVar(&o.alphas, "alpha", []string{o.method.Alpha.String()}, "probabilities of ever failing a canary that is within the tolerance")
 	o.method.addCommonFlags(flags)
-	flags.StringVar(&o.limit, "limit", "1%", "fixed limit to compare with: share of the canary's requests that may be bad; off for none")
+	o.limit = fixedLimit{share: "1%", method: &o.method.limits}
+	flags.Var(&o.limit, "limit", "fixed limit to compare with: share of the canary's requests that may be bad; off for none. With a metric, as errors=1% or 250ms=5%, a limit of the method itself, as analyze has it; may be given several times")
 	flags.IntSliceVar(&o.times, "times", []int{1, 4, 5, 10}, "intervals above the limit that it takes")
 	flags.DurationVar(&o.interval, "interval", rowInterval, "time that one row of CSV covers")
 	o.stored.addFlags(flags, 0)
@@ -129,15 +133,15 @@ func (o *replay) complete() ([]analysis.Config, []analysis.Threshold, error) {
 		return nil, nil, err
 	}
 	configs, err := o.configs()
-	if err != nil || o.limit == "off" {
+	if err != nil || o.limit.share == "off" {
 		return configs, nil, err
 	}
-	limit, err := parseShare(o.limit)
+	limit, err := parseShare(o.limit.share)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--limit: %w", err)
 	}
 	if !(limit >= 0 && limit < 1) {
-		return nil, nil, usagef("--limit %s: want a share from 0 and below 1, or off", o.limit)
+		return nil, nil, usagef("--limit %s: want a share from 0 and below 1, or off", o.limit.share)
 	}
 	var limits []analysis.Threshold
 	for _, n := range o.times {
@@ -156,11 +160,11 @@ func (o *replay) configs() ([]analysis.Config, error) {
 		for _, margin := range o.margins {
 			for _, alpha := range o.alphas {
 				m := o.method
-				if err := m.tolerance.Set(tolerance); err != nil {
-					return nil, fmt.Errorf("--tolerance: %w", err)
+				if err := m.Tolerance.Set(tolerance); err != nil {
+					return nil, usagef("--tolerance: %w", err)
 				}
-				if err := m.alpha.Set(alpha); err != nil {
-					return nil, fmt.Errorf("--alpha: %w", err)
+				if err := m.Alpha.Set(alpha); err != nil {
+					return nil, usagef("--alpha: %w", err)
 				}
 				m.Margin = margin
 				c, err := m.config()
@@ -181,7 +185,7 @@ func (o *replay) run(files []string, configs []analysis.Config, limits []analysi
 		if err != nil {
 			return err
 		}
-		settled, err := o.method.latency.settledAll(configs, intervals)
+		settled, err := o.method.settledAll(configs, intervals)
 		if err != nil {
 			return fmt.Errorf("replay %s: %w", file, err)
 		}

@@ -20,13 +20,13 @@ func (o *replay) runStored(ctx context.Context, configs []analysis.Config, limit
 		if len(sinceCanary(intervals)) == 0 {
 			return fmt.Errorf("%w: no request of %s was counted %s", metrics.ErrNoData, release.Canary, o.stored.span())
 		}
-		return tellsOf(&o.method.latency, intervals)
+		return tellsOf(&o.method, intervals)
 	}
-	found, err := o.stored.read(ctx, o.Factory, release, o.method.latency.given(), began)
+	found, err := o.stored.read(ctx, o.Factory, release, o.method.latencies(), began)
 	if err != nil {
 		return fmt.Errorf("replay %s against %s: %w", release.Canary, release.Stable, err)
 	}
-	if configs, err = o.method.latency.settledAll(configs, found.intervals); err != nil {
+	if configs, err = o.method.settledAll(configs, found.intervals); err != nil {
 		return fmt.Errorf("replay %s against %s: %w", release.Canary, release.Stable, err)
 	}
 	intervals := sinceCanary(found.intervals)

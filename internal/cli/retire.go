@@ -35,7 +35,8 @@ func (r *retirement) remove(ctx context.Context, m *mutation, router traffic.Rou
 	if after.Position == nil {
 		return after, nil
 	}
-	return router.Remember(ctx, after, after.Place().Without(version), m.write())
+	left := after.Place().Without(version)
+	return router.Remember(ctx, after, traffic.Change{Position: &left}, m.write())
 }
 
 func (r *retirement) deleteDeployment(ctx context.Context, m *mutation, route traffic.Route, version string) error {

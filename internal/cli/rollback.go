@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 type rollback struct {
 	target
 	mutation
+	why string
 }
 
 // NewCmdRollback gives all traffic back to the stable version.
@@ -26,13 +28,17 @@ func NewCmdRollback(f *Factory) *cobra.Command {
 route: it works with the canary, the stable Deployment, the DestinationRule or the
 metrics broken or gone. With --vs it sends two requests.
 
-After a promotion it returns to the version that was stable before, as long as
-that one is kept.`,
+A release that is in progress is over with it, in the same write: whatever drives
+it, wherever that is, sees so and ends. After a promotion it returns to the version
+that was stable before, as long as that one is kept.`,
 		Example: `  # Back to 100/0
   canaryctl rollback --vs versioned-echo-virtualservice --host versioned-echo
 
   # The same, with the route found by itself
-  canaryctl rollback`,
+  canaryctl rollback
+
+  # Say why, for those who read the history of the releases
+  canaryctl rollback --why "customers cannot pay"`,
 		Annotations: exits(),
 		Args:        noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,54 +50,91 @@ that one is kept.`,
 	}
 	o.target.addFlags(cmd.Flags())
 	o.mutation.addFlags(cmd.Flags())
+	cmd.Flags().StringVar(&o.why, "why", "", "the reason, which history shows")
 	return cmd
 }
 
 func (o *rollback) run(ctx context.Context) error {
 	start := o.f.Clock.Now()
-	before, after, err := o.restore(ctx)
+	d, err := o.restore(ctx)
 	if err != nil {
 		return err
 	}
 	took := o.f.Clock.Since(start).Round(time.Millisecond)
-	if o.changes == 0 {
-		o.note("%s: %s already; nothing to roll back", after.Name, shares(after))
+	if d.changed {
+		o.note("%s: rolled back to %s: %s (was %s), in %s", d.after.Name, d.after.Stable, shares(d.after), shares(d.before), took)
 	} else {
-		o.note("%s: rolled back to %s: %s (was %s), in %s", after.Name, after.Stable, shares(after), shares(before), took)
+		o.note("%s: %s already; nothing to roll back", d.after.Name, shares(d.after))
 	}
-	return o.print(after)
+	o.aside(d.before)
+	return o.print(d.after)
+}
+
+// aside says what became of a release besides.
+func (o *rollback) aside(before traffic.Route) {
+	r := running(before)
+	if r == nil {
+		return
+	}
+	o.note("release %s is over: rolled back", r.ID)
+	if r.Rolling() {
+		o.note("the stable Deployment was being rolled to the new version, and Kubernetes goes on with that; kubectl rollout undo takes it back")
+	}
 }
 
 // restore reads the route and gives the traffic back. Whoever moves it meanwhile
-// is not waited for but overruled: that is what a rollback is for.
-func (o *rollback) restore(ctx context.Context) (before, after traffic.Route, err error) {
+// is not waited for but overruled: that is what a rollback is for. Only a release
+// in progress is at first read again, so that it ends from where it stands.
+func (o *rollback) restore(ctx context.Context) (decided, error) {
 	const tries = 3
 	for n := 1; ; n++ {
 		router, route, err := o.find(ctx, o.f, true)
 		if err != nil {
-			return route, route, err
+			return decided{}, err
 		}
-		after, err := rollBack(ctx, router, route, o.write())
-		if errors.Is(err, traffic.ErrNotSplit) && route.Weights == canary.AllStable() {
-			// The canary is recorded, but not in the route: it gets nothing.
-			return route, route, nil
-		}
+		d := decided{router: router, before: route, after: route}
+		was := o.changes
+		d.after, err = o.rollBack(ctx, router, route, n < tries)
+		d.changed = o.changes > was
 		if n == tries || !errors.Is(err, traffic.ErrConflict) {
-			return route, after, err
+			return d, err
 		}
 	}
 }
 
 // rollBack moves all traffic to the stable version, or where there is no canary
 // any more, back over the promotion to the version before.
-func rollBack(ctx context.Context, router traffic.Router, route traffic.Route, w traffic.Write) (traffic.Route, error) {
+func (o *rollback) rollBack(ctx context.Context, router traffic.Router, route traffic.Route, fence bool) (traffic.Route, error) {
+	why, now := asked(o.f, o.why), o.f.Clock.Now()
 	switch {
-	case route.Canary == "" && route.Previous() == "":
+	case running(route) != nil || route.Canary != "":
+		change := givenBack(route, why, now)
+		change.Fence = fence && change.Position != nil
+		return giveBack(ctx, router, route, change, o.write())
+	case route.Previous() == "":
 		return route, nil
-	case route.Canary != "":
-		return router.Split(ctx, route, traffic.Change{Weights: canary.AllStable()}, w)
 	}
-	restored := route.Place().Restored()
+	change := returned(route, why, now)
 	route.Canary = route.Previous()
-	return router.Split(ctx, route, traffic.Change{Weights: canary.AllCanary(), Position: &restored}, w)
+	return router.Split(ctx, route, change, o.write())
+}
+
+// returned is the write that undoes a promotion. Where a release made it, that
+// ends once more, otherwise.
+func returned(route traffic.Route, why string, now time.Time) traffic.Change {
+	restored := route.Place().Restored()
+	c := traffic.Change{Weights: canary.AllCanary(), Position: &restored}
+	history := canary.ParseHistory(route.Notes[canary.HistoryAnnotation])
+	i := slices.IndexFunc(history, func(e canary.Ended) bool { return e.From == restored.Stable && e.To == restored.Canary })
+	if i < 0 || history[i].Outcome != canary.Promoted {
+		return c
+	}
+	again := history[i]
+	again.Outcome, again.Basis, again.Why, again.Ended = canary.RolledBack, "", why, now.UTC()
+	c.Notes = remembered(route, again)
+	if r := lastRelease(route); r != nil && r.ID == again.ID {
+		back := r.Back(why, now)
+		restored.Release = &back
+	}
+	return c
 }

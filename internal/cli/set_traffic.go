@@ -27,7 +27,11 @@ func NewCmdSetTraffic(f *Factory) *cobra.Command {
 		Short: "Split the traffic between the stable version and the canary",
 		Long: `Split the traffic between the stable version and the canary, in whole percent
 that sum to 100. Only the weights of rules that name both versions change; every
-other rule and field of the route stays as it is.`,
+other rule and field of the route stays as it is.
+
+In a release that is in progress this is somebody else's hand: what drives it
+notices and does what its plan says of that, which is to pause unless it says
+otherwise. A paused release goes on from the weights that it finds.`,
 		Example: `  # A tenth for the canary; the route is found by itself
   canaryctl set-traffic 90 10
 
@@ -97,8 +101,21 @@ func (o *setTraffic) run(ctx context.Context) error {
 		o.note("%s: %s already; nothing to change", route.Name, shares(route))
 	} else {
 		o.note("%s: %s (was %s)", route.Name, shares(after), route.Weights)
+		o.meddles(route)
 	}
 	return o.print(after)
+}
+
+// meddles says what it means that a release is in progress.
+func (o *setTraffic) meddles(route traffic.Route) {
+	r := running(route)
+	switch {
+	case r == nil:
+	case r.Phase == canary.Paused:
+		o.note("release %s is paused; canaryctl resume goes on from these weights", r.ID)
+	default:
+		o.note("release %s is in progress: what drives it pauses it now, unless its plan says otherwise; canaryctl resume goes on from these weights", r.ID)
+	}
 }
 
 // answerable refuses to give more traffic to a version that cannot answer. To

@@ -3,12 +3,15 @@ package cli
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
 type status struct {
@@ -19,6 +22,10 @@ type status struct {
 	window     time.Duration
 	prometheus prometheusFlags
 	sources    []metrics.Source
+	// seen is what a watch saw of the route last; nil where it must be read.
+	seen atomic.Pointer[traffic.Route]
+	// done ends a watch, with what it returns, once it says so; nil for never.
+	done func(*statusReport) (bool, error)
 }
 
 // NewCmdStatus shows the versions of an application and how its traffic is split.
@@ -26,10 +33,12 @@ func NewCmdStatus(f *Factory) *cobra.Command {
 	o := &status{f: f}
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show the versions, who is stable, and how the traffic is split",
+		Short: "Show the versions, who is stable, how the traffic is split, and the release",
 		Long: `Show the versions of an application: who is stable and who is on trial, their
 images, ready Pods and restarts, the weight that the route gives them, and the
-share of the requests that they were seen to answer, where a Prometheus knows.
+share of the requests that they were seen to answer, where a Prometheus knows. A
+release is shown with the step that it is at, who drives it, what it waits for, and
+the evidence so far.
 
 With -o json or yaml the shape is:
 
@@ -44,6 +53,18 @@ With -o json or yaml the shape is:
     weight                  percent of the traffic; left out where not in the route
     observedShare           0 to 1, of the requests; left out where not known
     observedRequests        in the window
+  release                   the one in progress, or how the last one ended; left out
+                            where there was none
+    id, phase, image, by    phase is preparing, progressing, paused, promoting,
+                            promoted or rolled-back
+    step, steps[]           step counts from 1 and is 0 before the first
+    weight, started, since  since is when the step began, or the release ended
+    paused, cause, why      why it is paused, or why it ended
+    wish, basis             what it is asked for; what a promotion rests on
+    driver                  name, renewed and alive, of who drives it
+    waits, known            what it waits for, and the evidence, as who drives it said
+                            at driver.renewed
+    reason                  why something of this is not known
   metrics                   source and window of the observed figures, or the reason
                             why there are none
 
@@ -128,12 +149,18 @@ const (
 func (o *status) follow(ctx context.Context) error {
 	ticker := o.f.Clock.NewTicker(lookEvery)
 	defer ticker.Stop()
+	var changed <-chan struct{}
+	stop := func() {}
+	defer func() { stop() }()
 	out, trouble := newScreen(o.f.Out), newScreen(o.f.Err)
 	var report *statusReport
 	for {
 		next, err := o.gather(ctx, report)
 		switch {
 		case err == nil:
+			if report == nil {
+				changed, stop = o.notice(ctx, next.route)
+			}
 			report = next
 			o.target = target{vs: report.Route.Name, host: report.Route.Host} // read it by name from now on
 			text, err := o.render(report, out.live)
@@ -142,6 +169,11 @@ func (o *status) follow(ctx context.Context) error {
 			}
 			out.show(text)
 			trouble.last = ""
+			if o.done != nil {
+				if over, err := o.done(report); over {
+					return err
+				}
+			}
 		case report == nil || ctx.Err() != nil:
 			return err
 		default:
@@ -151,6 +183,43 @@ func (o *status) follow(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C():
+		case <-changed:
 		}
 	}
+}
+
+// route is the route as a watch saw it last, else as it is read now.
+func (o *status) route(ctx context.Context) (traffic.Route, error) {
+	if seen := o.seen.Load(); seen != nil {
+		return *seen, nil
+	}
+	_, route, err := o.find(ctx, o.f, false)
+	return route, err
+}
+
+// notice watches the route, where the router can, so that a change shows at once
+// and not at the next look. While a watch sees nothing the route is read. The
+// caller stops it.
+func (o *status) notice(ctx context.Context, route traffic.Route) (changed <-chan struct{}, stop func()) {
+	router, err := o.f.Router()
+	watching, ok := router.(traffic.Watching)
+	if err != nil || !ok {
+		return nil, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	wake := make(chan struct{}, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_ = watching.Watch(ctx, route, func(s traffic.Sight) { // it ends with the context alone
+			o.seen.Store(nil)
+			if s.Err == nil {
+				o.seen.Store(&s.Route)
+			}
+			select {
+			case wake <- struct{}{}:
+			default: // the next look sees this too
+			}
+		})
+	})
+	return wake, func() { cancel(); wg.Wait() }
 }

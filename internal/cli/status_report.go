@@ -26,8 +26,11 @@ type statusReport struct {
 	Namespace string          `json:"namespace"`
 	Route     statusRoute     `json:"route"`
 	Versions  []statusVersion `json:"versions"`
+	Release   *statusRelease  `json:"release,omitempty"`
 	Metrics   statusMetrics   `json:"metrics"`
 
+	at          time.Time
+	route       traffic.Route
 	measured    time.Time
 	observation metrics.Observation
 }
@@ -60,7 +63,7 @@ type statusMetrics struct {
 // gather reads the route, and then at once the Deployments, the Pods and the
 // metrics. Metrics that the last report measured a moment ago are taken from it.
 func (o *status) gather(ctx context.Context, last *statusReport) (*statusReport, error) {
-	_, route, err := o.find(ctx, o.f, false)
+	route, err := o.route(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +73,8 @@ func (o *status) gather(ctx context.Context, last *statusReport) (*statusReport,
 	}
 	deployments := workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: o.f.Clock})
 	report := &statusReport{
-		App: route.App, Namespace: route.Namespace,
+		route: route,
+		App:   route.App, Namespace: route.Namespace,
 		Route: statusRoute{Kind: route.Kind, Name: route.Name, Host: route.Host},
 	}
 	var versions []workload.Version
@@ -80,10 +84,12 @@ func (o *status) gather(ctx context.Context, last *statusReport) (*statusReport,
 	wg.Go(func() { versions, errVersions = deployments.Versions(ctx, route.App) })
 	wg.Go(func() { restarts, errRestarts = deployments.Restarts(ctx, route.App) })
 	wg.Go(func() { o.measure(ctx, report, last) })
+	wg.Go(func() { report.Release = o.statusOf(ctx, route) })
 	wg.Wait()
 	if err := errors.Join(errVersions, errRestarts); err != nil {
 		return nil, err
 	}
+	report.at = o.f.Clock.Now()
 	report.Versions = statusVersions(route, versions)
 	for i := range report.Versions {
 		v := &report.Versions[i]

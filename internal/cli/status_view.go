@@ -56,6 +56,9 @@ func statusText(r *statusReport) string {
 		}
 		parts = append(parts, part)
 	}
+	if r.Release != nil {
+		parts = append(parts, r.Release.line())
+	}
 	return r.App + ": " + strings.Join(parts, "; ")
 }
 
@@ -86,9 +89,12 @@ func (t statusTable) String() string {
 	_ = w.Flush() // to a strings.Builder, which does not fail
 	switch {
 	case r.Metrics.Reason == "":
-		fmt.Fprintf(&b, "observed over the last %s, by %s", r.Metrics.Window, r.Metrics.Source)
+		fmt.Fprintf(&b, "observed over the last %s, by %s\n", r.Metrics.Window, r.Metrics.Source)
 	case t.wide:
-		fmt.Fprintf(&b, "no observed share: %s", r.Metrics.Reason)
+		fmt.Fprintf(&b, "no observed share: %s\n", r.Metrics.Reason)
+	}
+	if r.Release != nil {
+		b.WriteString(r.Release.table(r.at))
 	}
 	return trimLines(b.String())
 }

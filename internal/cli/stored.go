@@ -166,13 +166,13 @@ func (s *stored) read(ctx context.Context, f *Factory, r metrics.Release, latenc
 	return told{}, hint.Wrap(reason, "name a Prometheus with --prometheus-url, another time with --since, or the metrics with --profile")
 }
 
-// tellsOf is nil where intervals tell of the latency that is asked for, if any is.
-func tellsOf(l *latency, intervals []metrics.Interval) error {
+// tellsOf is nil where intervals tell of the latencies that are asked for, if any is.
+func tellsOf(m *method, intervals []metrics.Interval) error {
 	known := slices.ContainsFunc(intervals, func(i metrics.Interval) bool { _, ok := metrics.EdgeOf(i.Metric); return ok })
-	if l.given() && !known {
+	if m.latencies() && !known {
 		return fmt.Errorf("%w: no histogram of latencies was counted", metrics.ErrNoData)
 	}
-	return l.fits(intervals)
+	return m.fits(intervals)
 }
 
 // came is how far a reading came: the further, the more its error says.

@@ -78,6 +78,9 @@ type Known struct {
 	Verdict canary.Verdict `json:"verdict"`
 	Why     string         `json:"why,omitempty"`
 	Source  string         `json:"source,omitempty"` // where the counts come from
+	// Counted is when the last reading that is in it was taken, by the source's
+	// clock.
+	Counted time.Time `json:"counted,omitzero"`
 	// Metrics are in the order of the plan; errors first.
 	Metrics []Metric `json:"metrics,omitempty"`
 	// Harm estimates the users' errors that the canary caused beyond what stable

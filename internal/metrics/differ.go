@@ -205,6 +205,29 @@ func (d *Differ) gone(t *target, now time.Time) bool {
 	return now.Sub(t.last) > patience
 }
 
+// Since is from when on samples may be new to it: two readings before the last of
+// what is read most rarely, and a hiccup for what has not been seen yet. It is not
+// known before everything has been read twice; of nothing nothing is missing, and
+// the time is zero.
+func (d *Differ) Since() (since time.Time, known bool) {
+	var longest time.Duration
+	for _, t := range d.targets {
+		switch {
+		case d.gone(t, d.latest):
+			continue
+		case t.period == 0:
+			return time.Time{}, false
+		case since.IsZero() || t.last.Before(since):
+			since = t.last
+		}
+		longest = max(longest, t.period)
+	}
+	if since.IsZero() {
+		return since, true
+	}
+	return since.Add(-2*longest - hiccup), true
+}
+
 // complete reports whether everything that is still there has been read since
 // the interval began.
 func (d *Differ) complete(now time.Time) bool {

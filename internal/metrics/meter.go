@@ -87,6 +87,9 @@ func (m *Meter) Read(points []Point) []Interval {
 // Leave says that a Pod is known to be gone.
 func (m *Meter) Leave(namespace, pod string) { m.differ.Leave(namespace + "/" + pod) }
 
+// Since is from when on points may be new to it; see Differ.Since.
+func (m *Meter) Since() (since time.Time, known bool) { return m.differ.Since() }
+
 // Err says why there is nothing to judge, wrapping ErrNoData, or is nil.
 func (m *Meter) Err() error {
 	r := m.differ.config.Release

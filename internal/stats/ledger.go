@@ -60,6 +60,14 @@ func (c Counts) plus(other Counts) Counts {
 // Len is the number of scrapes.
 func (l *Ledger) Len() int { return len(l.scrapes) }
 
+// End is the time of the last scrape; zero without one.
+func (l *Ledger) End() time.Time {
+	if len(l.scrapes) == 0 {
+		return time.Time{}
+	}
+	return l.scrapes[len(l.scrapes)-1].At
+}
+
 // All yields the scrapes in the order of time. They are the ledger's own: read,
 // do not write.
 func (l *Ledger) All() iter.Seq[Scrape] { return slices.Values(l.scrapes) }
@@ -92,6 +100,43 @@ func (l *Ledger) Only(stratum string) *Ledger {
 		only.scrapes, only.total = append(only.scrapes, s), only.total.plus(s.Strata[0])
 	}
 	return only
+}
+
+// Coarse is a ledger of at most n scrapes with the same totals: the newest half of
+// them is as it was, those before are merged, as many into each. Merged scrapes
+// have the larger dispersion, so they say rather less about the ratio; where the
+// canary's share of the requests changed among them they say it less exactly. It
+// takes a row for each half, so n below 2 is 2.
+func (l *Ledger) Coarse(n int) *Ledger {
+	n = max(n, 2)
+	if len(l.scrapes) <= n {
+		return l
+	}
+	older := len(l.scrapes) - (n+1)/2
+	size := (older + n/2 - 1) / (n / 2)
+	coarse := &Ledger{total: l.total}
+	for group := range slices.Chunk(l.scrapes[:older], size) {
+		coarse.scrapes = append(coarse.scrapes, together(group))
+	}
+	coarse.scrapes = append(coarse.scrapes, l.scrapes[older:]...)
+	return coarse
+}
+
+// together is one scrape for some that came one after the other.
+func together(scrapes []Scrape) Scrape {
+	sum := Scrape{At: scrapes[len(scrapes)-1].At}
+	for _, s := range scrapes {
+		sum.Dispersion = max(sum.Dispersion, s.Dispersion)
+		for _, c := range s.Strata {
+			i := slices.IndexFunc(sum.Strata, func(other Counts) bool { return other.Stratum == c.Stratum })
+			if i < 0 {
+				sum.Strata = append(sum.Strata, c)
+				continue
+			}
+			sum.Strata[i] = sum.Strata[i].plus(c)
+		}
+	}
+	return sum
 }
 
 // Merge makes one ledger of two, such as those of two routes, or of before and

@@ -98,13 +98,24 @@ type Beside struct {
 // those of the snapshot's Stable and Canary, whoever the new position calls so.
 type Change struct {
 	Weights  canary.Weights
-	Position *canary.Position  // nil keeps what the route has
-	Beside   *Beside           // nil keeps what the route has
-	Notes    map[string]string // to set by name; an empty value takes one off
+	Position *canary.Position // nil keeps what the route has
+	// Beside nil keeps what the route has where both versions get a share. Where
+	// all goes to one of them it is taken off: after a plain 100/0 no request, and
+	// no copy of one, may reach the canary.
+	Beside *Beside
+	Notes  map[string]string // to set by name; an empty value takes one off
 	// Fence gives the write up with ErrConflict where somebody else meanwhile
 	// changed the weights, what is beside them, or the position: it was decided on
 	// what the snapshot says. Without it, others are overruled.
 	Fence bool
+}
+
+// Admission is what lets a version in. Where a release begins with it, that and its
+// notes go into the same write.
+type Admission struct {
+	Version string
+	Release *canary.Release
+	Notes   map[string]string
 }
 
 // Write says how a change is applied.
@@ -140,15 +151,18 @@ type Router interface {
 	Split(ctx context.Context, r Route, c Change, w Write) (Route, error)
 	// Admit makes the canary version routable with weight 0: first the subset,
 	// then the destination, so that no request can meet a missing subset.
-	// ErrOtherCanary where the route has another canary.
-	Admit(ctx context.Context, r Route, version string, w Write) (Route, error)
+	// ErrOtherCanary where the route has another canary, ErrConflict where a
+	// release was to begin and somebody else changed the route meanwhile.
+	Admit(ctx context.Context, r Route, a Admission, w Write) (Route, error)
 	// Dismiss makes a version unroutable: first the destination, then the
 	// subset. Of a canary it takes away what Admit added; a previous version it
 	// takes away whole. ErrServing where the version still has weight.
 	Dismiss(ctx context.Context, r Route, version string, w Write) (Route, error)
-	// Remember records the position and leaves the weights alone. A position
-	// that says no more than the route itself does is taken off.
-	Remember(ctx context.Context, r Route, p canary.Position, w Write) (Route, error)
+	// Remember records the change's position and notes, and leaves the weights and
+	// what is beside them alone: the route need not name both versions. A position
+	// that says no more than the route itself does is taken off, unless a release
+	// is under way.
+	Remember(ctx context.Context, r Route, c Change, w Write) (Route, error)
 }
 
 // Selecting is a power that a router may have besides: to say by which labels

@@ -41,6 +41,10 @@ type Options struct {
 	ServerDryRun bool
 	// Wait blocks until the write has taken effect or the context ends.
 	Wait bool
+	// Show, if set, sees each write before it is sent, and where ClientDryRun asks
+	// for it, instead. The body is JSON.
+	Show         func(verb, resource, name string, body []byte)
+	ClientDryRun bool
 }
 
 func (o Options) dryRun() []string {
@@ -48,6 +52,12 @@ func (o Options) dryRun() []string {
 		return []string{metav1.DryRunAll}
 	}
 	return nil
+}
+
+func (o Options) show(verb, resource, name string, body []byte) {
+	if o.Show != nil {
+		o.Show(verb, resource, name, body)
+	}
 }
 
 // Live reads one Deployment, nil when there is none of that name. One that is

@@ -202,8 +202,17 @@ message: 'Liveness probe failed: HTTP probe failed with statuscode: 500'
 		},
 		"may not look": {
 			image: "shop:v2", timeout: time.Minute,
-			harm: func(s *kubetest.Server) { s.Forbid("get", "deployments") },
-			want: `cannot get resource "deployments"`,
+			harm: func(s *kubetest.Server) {
+				s.Forbid("watch", "")
+				s.Forbid("list", "deployments")
+			},
+			want: `cannot list resource "deployments"`,
+		},
+		"may list but not watch": {
+			image: "ImagePullBackOff", timeout: time.Minute, is: ErrNotReady,
+			harm:  func(s *kubetest.Server) { s.Forbid("watch", "") },
+			want:  "cannot pull image",
+			shown: []string{"shop-v2: 0 of 2 Pods ready (ImagePullBackOff)"},
 		},
 		"may not see the events": {
 			image: "ImagePullBackOff", timeout: time.Minute, is: ErrNotReady,

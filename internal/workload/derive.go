@@ -75,7 +75,7 @@ func (d *derivation) relabel() {
 		{"spec", "template", "metadata", "labels"},
 	} {
 		labels, _, _ := unstructured.NestedMap(d.out.Object, path...)
-		d.rename(labels)
+		d.renaming().labels(labels)
 		for key, value := range labels {
 			d.set(value, append(path, key)...)
 		}
@@ -87,44 +87,11 @@ func (d *derivation) relabel() {
 		{"spec", "template", "spec", "topologySpreadConstraints"},
 	} {
 		node, _, _ := unstructured.NestedFieldNoCopy(d.out.Object, path...)
-		d.follow(node)
+		d.renaming().selectors(node)
 	}
 }
 
-// rename puts the canary's version in the place of the stable one's. The label
-// that Kubernetes recommends for a version often says more than ours ("1.4.1").
-func (d *derivation) rename(labels map[string]any) {
-	for key, value := range labels {
-		if key != LabelApp && value == d.old || key == "app.kubernetes.io/version" {
-			labels[key] = d.Version
-		}
-	}
-}
-
-// follow walks a tree for label selectors and renames the version in them. The
-// tree is the derived object's own: it is changed in place.
-func (d *derivation) follow(node any) {
-	switch node := node.(type) {
-	case []any:
-		for _, child := range node {
-			d.follow(child)
-		}
-	case map[string]any:
-		if labels, ok := node["matchLabels"].(map[string]any); ok {
-			d.rename(labels)
-		}
-		if values, ok := node["values"].([]any); ok && node["key"] != LabelApp {
-			for i := range values {
-				if values[i] == d.old {
-					values[i] = d.Version
-				}
-			}
-		}
-		for _, child := range node {
-			d.follow(child)
-		}
-	}
-}
+func (d *derivation) renaming() renaming { return renaming{from: d.old, to: d.Version} }
 
 // container gives the application's container its image and environment.
 func (d *derivation) container() {

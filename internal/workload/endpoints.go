@@ -2,13 +2,14 @@ package workload
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/canaryctl/canaryctl/internal/kube"
@@ -20,36 +21,63 @@ import (
 // yet is one that requests are answered with 503 for. Where there is nothing to
 // wait for, since the Service has no EndpointSlices or we may not read them, it
 // says yes at once.
+//
+// It costs a request, to watch the EndpointSlices, and where there are any, another
+// for the Pods.
 func (d Deployments) WaitListed(ctx context.Context, deployment *unstructured.Unstructured, service string, patience time.Duration) (listed bool, err error) {
-	deadline := d.clock.Now().Add(patience)
-	err = d.poll(ctx, func() (bool, error) {
-		all, err := d.listed(ctx, deployment, service)
-		listed = err == nil && all || apierrors.IsForbidden(err) // else what failed may pass
-		return listed || !d.clock.Now().Before(deadline), nil
+	typed, err := typedDeployment(deployment)
+	if err != nil {
+		return false, err
+	}
+	pods, err := selected(kube.Pods(), typed.Spec.Selector)
+	if err != nil {
+		return false, fmt.Errorf("wait for the Pods of %s: %w", d.ref(typed.Name), err)
+	}
+	deadline, timer := d.clock.Now().Add(patience), d.clock.NewTimer(patience)
+	defer timer.Stop()
+	within, stop := context.WithCancel(ctx)
+	w, seen := newWatches(), listing{}
+	defer w.running.Wait()
+	defer stop()
+	followPods := sync.OnceFunc(func() {
+		follow(within, w, d, pods, func(_ []*unstructured.Unstructured, pods []corev1.Pod, err error) {
+			seen.pods, seen.counted, seen.barred = pods, err == nil, seen.barred || apierrors.IsForbidden(err)
+		})
 	})
-	return listed, err
-}
-
-func (d Deployments) listed(ctx context.Context, obj *unstructured.Unstructured, service string) (bool, error) {
-	endpoints, err := list[discoveryv1.EndpointSlice](ctx, d, kube.EndpointSlices(),
-		&metav1.LabelSelector{MatchLabels: map[string]string{discoveryv1.LabelServiceName: service}})
-	if err != nil || len(endpoints) == 0 {
-		return true, err
-	}
-	deployment, err := typedDeployment(obj)
-	if err != nil {
-		return false, err
-	}
-	pods, err := list[corev1.Pod](ctx, d, kube.Pods(), deployment.Spec.Selector)
-	if err != nil {
-		return false, err
-	}
-	for i := range pods {
-		if p := &pods[i]; p.DeletionTimestamp == nil && podReady(p) && !addressed(endpoints, p.Status.PodIP) {
+	endpoints := selection{resource: kube.EndpointSlices(), labels: discoveryv1.LabelServiceName + "=" + service}
+	follow(within, w, d, endpoints, func(_ []*unstructured.Unstructured, endpoints []discoveryv1.EndpointSlice, err error) {
+		seen.endpoints, seen.read, seen.barred = endpoints, err == nil, seen.barred || apierrors.IsForbidden(err)
+	})
+	for w.next(within, timer.C()) {
+		if seen.complete() {
+			return true, nil
+		}
+		if seen.read {
+			followPods()
+		}
+		if !d.clock.Now().Before(deadline) {
 			return false, nil
 		}
 	}
-	return true, nil
+	return false, ctx.Err()
+}
+
+// listing is what is known of a Service's endpoints and the Pods that they are of.
+type listing struct {
+	endpoints     []discoveryv1.EndpointSlice
+	pods          []corev1.Pod
+	read, counted bool // they are known; else what failed may pass
+	barred        bool // they will not be
+}
+
+// complete reports whether nothing is left to wait for.
+func (l listing) complete() bool {
+	if l.barred || l.read && len(l.endpoints) == 0 {
+		return true
+	}
+	return l.read && l.counted && !slices.ContainsFunc(l.pods, func(p corev1.Pod) bool {
+		return p.DeletionTimestamp == nil && podReady(&p) && !addressed(l.endpoints, p.Status.PodIP)
+	})
 }
 
 // addressed reports whether requests are sent to an address. An endpoint that does

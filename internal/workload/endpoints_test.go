@@ -3,12 +3,17 @@ package workload
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
-	"k8s.io/utils/clock"
-	clocktesting "k8s.io/utils/clock/testing"
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/kube/kubetest"
 )
 
@@ -32,74 +37,79 @@ status: {podIP: %s, phase: Running, conditions: [{type: Ready, status: "%s"}]}
 `, name, address, ready)
 }
 
-func TestWaitListed(t *testing.T) {
+func TestListingIsComplete(t *testing.T) {
 	pods := []string{canaryPod("a", "10.0.0.1", "True"), canaryPod("b", "10.0.0.2", "True")}
 	stable := endpointSlice("shop-x", "10.0.0.9", "true")
 	a, b := endpointSlice("shop-y", "10.0.0.1", "true"), endpointSlice("shop-z", "10.0.0.2", "true")
 	for _, c := range []struct {
 		name    string
 		objects []string
-		prepare func(*kubetest.Server)
 		want    bool
 	}{
-		{"all are", append(pods, stable, a, b), nil, true},
-		{"one is not", append(pods, stable, a), nil, false},
-		{"one is, as not ready", append(pods, stable, a, endpointSlice("shop-z", "10.0.0.2", "false")), nil, false},
-		{"one says nothing of being ready", append(pods, a, endpointSlice("shop-z", "10.0.0.2", "null")), nil, true},
-		{"a Pod that is not ready does not matter", append(pods, a, b, canaryPod("c", "10.0.0.3", "False")), nil, true},
-		{"no such Service", pods, nil, true},
-		{"may not be read", append(pods, stable), func(s *kubetest.Server) { s.Forbid("list", "endpointslices") }, true},
-		{"the server fails", append(pods, a, b), func(s *kubetest.Server) {
-			s.Fail(func(kubetest.Request) error { return errors.New("etcd is electing a leader") })
-		}, false},
+		{"all are", append(pods, stable, a, b), true},
+		{"one is not", append(pods, stable, a), false},
+		{"one is, as not ready", append(pods, stable, a, endpointSlice("shop-z", "10.0.0.2", "false")), false},
+		{"one says nothing of being ready", append(pods, a, endpointSlice("shop-z", "10.0.0.2", "null")), true},
+		{"a Pod that is not ready does not matter", append(pods, a, b, canaryPod("c", "10.0.0.3", "False")), true},
+		{"no such Service", pods, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := kubetest.New(t, c.objects...)
-			if c.prepare != nil {
-				c.prepare(s)
+			endpoints, err := typed[discoveryv1.EndpointSlice](s.List(kube.EndpointSlices(), "default"))
+			if err != nil {
+				t.Fatal(err)
 			}
-			d := connect(t, s)
-			d.clock = hasty{clocktesting.NewFakeClock(time.Unix(0, 0))}
-			got, err := d.WaitListed(t.Context(), canaryOf(t, "shop:v2"), "shop", 5*time.Second)
-			if err != nil || got != c.want {
-				t.Errorf("listed: %t, %v; want %t", got, err, c.want)
+			pods, err := typed[corev1.Pod](s.List(kube.Pods(), "default"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := (listing{endpoints: endpoints, pods: pods, read: true, counted: true}).complete(); got != c.want {
+				t.Errorf("complete: %t, want %t", got, c.want)
 			}
 		})
 	}
 }
 
-// TestWaitListedLooksAgain has the second Pod listed after the third look.
-func TestWaitListedLooksAgain(t *testing.T) {
-	s := kubetest.New(t, canaryPod("a", "10.0.0.1", "True"), endpointSlice("shop-x", "10.0.0.9", "true"))
-	looks := 0
-	s.Fail(func(r kubetest.Request) error {
-		if r.Resource == "endpointslices" {
-			if looks++; looks == 3 {
-				return s.Load(endpointSlice("shop-y", "10.0.0.1", "true"))
+// TestWaitListed has an EndpointSlice written after the watch of them began, or
+// has not.
+func TestWaitListed(t *testing.T) {
+	listed := endpointSlice("shop-y", "10.0.0.1", "true")
+	for _, c := range []struct {
+		name     string
+		patience time.Duration
+		then     string
+		fail     error
+		want     bool
+		requests []string
+	}{
+		{name: "it happens", patience: time.Minute, then: listed, want: true, requests: []string{"watch endpointslices", "watch pods"}},
+		{name: "it does not", patience: 50 * time.Millisecond, requests: []string{"watch endpointslices", "watch pods"}},
+		{name: "may not be read", patience: time.Minute, fail: apierrors.NewForbidden(schema.GroupResource{}, "", nil), want: true},
+		{name: "the server fails", patience: 50 * time.Millisecond, fail: errors.New("etcd is electing a leader")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := kubetest.New(t, canaryPod("a", "10.0.0.1", "True"), endpointSlice("shop-x", "10.0.0.9", "true"))
+			s.Fail(func(r kubetest.Request) error {
+				if r.Resource == "endpointslices" {
+					return c.fail
+				}
+				return nil
+			})
+			s.OnWatch(func(r kubetest.Request) {
+				if r.Resource != "endpointslices" {
+					return
+				}
+				if err := s.Load(c.then); err != nil {
+					t.Error(err)
+				}
+			})
+			got, err := connect(t, s).WaitListed(t.Context(), canaryOf(t, "shop:v2"), "shop", c.patience)
+			if err != nil || got != c.want {
+				t.Errorf("listed: %t, %v; want %t", got, err, c.want)
 			}
-		}
-		return nil
-	})
-	d := connect(t, s)
-	d.clock = hasty{clocktesting.NewFakeClock(time.Unix(0, 0))}
-	if got, err := d.WaitListed(t.Context(), canaryOf(t, "shop:v2"), "shop", 5*time.Second); err != nil || !got || looks != 3 {
-		t.Errorf("listed: %t after %d looks, %v; want true after 3", got, looks, err)
+			if requests := slices.Sorted(slices.Values(asked(s))); c.requests != nil && !cmp.Equal(c.requests, requests) {
+				t.Errorf("requests %q, want %q", requests, c.requests)
+			}
+		})
 	}
-}
-
-// hasty is a clock on which the next tick is always due.
-type hasty struct{ *clocktesting.FakeClock }
-
-func (h hasty) NewTicker(every time.Duration) clock.Ticker {
-	return hastyTicker{h.FakeClock.NewTicker(every), func() { h.Step(every) }}
-}
-
-type hastyTicker struct {
-	clock.Ticker
-	tick func()
-}
-
-func (t hastyTicker) C() <-chan time.Time {
-	t.tick()
-	return t.Ticker.C()
 }

@@ -32,15 +32,23 @@ type Health struct {
 // Pods on their way out, and those that have ended for good and whose place
 // another takes, are left out.
 func (d Deployments) Health(ctx context.Context, app string, versions ...string) ([]Health, error) {
-	pods, err := list[corev1.Pod](ctx, d, kube.Pods(), &metav1.LabelSelector{
+	pods, err := list[corev1.Pod](ctx, d, kube.Pods(), podsOf(app, versions))
+	if err != nil {
+		return nil, err
+	}
+	return health(pods), nil
+}
+
+func podsOf(app string, versions []string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{
 		MatchLabels: map[string]string{LabelApp: app},
 		MatchExpressions: []metav1.LabelSelectorRequirement{
 			{Key: LabelVersion, Operator: metav1.LabelSelectorOpIn, Values: versions},
 		},
-	})
-	if err != nil {
-		return nil, err
 	}
+}
+
+func health(pods []corev1.Pod) []Health {
 	var all []Health
 	for i := range pods {
 		ended := pods[i].Status.Phase == corev1.PodSucceeded || pods[i].Status.Phase == corev1.PodFailed
@@ -49,7 +57,7 @@ func (d Deployments) Health(ctx context.Context, app string, versions ...string)
 		}
 	}
 	slices.SortFunc(all, func(a, b Health) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
+	return all
 }
 
 func healthOf(pod *corev1.Pod) Health {

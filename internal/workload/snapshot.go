@@ -14,39 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/canaryctl/canaryctl/internal/kube"
-	"github.com/canaryctl/canaryctl/internal/workload/diagnosis"
 )
 
 // annotationRevision numbers the ReplicaSets of a Deployment.
 const annotationRevision = "deployment.kubernetes.io/revision"
-
-// Snapshot reads what a diagnosis needs to know of a Deployment: one request
-// while all is well, a handful when it is not.
-func (d Deployments) Snapshot(ctx context.Context, name string) (diagnosis.Snapshot, error) {
-	obj, err := d.get(ctx, name)
-	if err != nil {
-		return diagnosis.Snapshot{}, err
-	}
-	if obj == nil {
-		return diagnosis.Snapshot{}, fmt.Errorf("%w: %s was deleted meanwhile", ErrNotFound, d.ref(name))
-	}
-	deployment, err := typedDeployment(obj)
-	if err != nil {
-		return diagnosis.Snapshot{}, err
-	}
-	s := diagnosis.Snapshot{Deployment: deployment}
-	if rolledOut(deployment) || !observed(deployment) {
-		return s, nil
-	}
-	if s.ReplicaSet, err = d.newestReplicaSet(ctx, deployment); err != nil || s.ReplicaSet == nil {
-		return s, err
-	}
-	if s.Pods, err = d.podsOf(ctx, s.ReplicaSet); err != nil {
-		return s, err
-	}
-	s.Events, err = d.eventsOf(ctx, s.Pods)
-	return s, err
-}
 
 // observed reports whether the status is about the present spec.
 func observed(d *appsv1.Deployment) bool { return d.Status.ObservedGeneration >= d.Generation }
@@ -78,20 +49,6 @@ func (d Deployments) newestReplicaSet(ctx context.Context, deployment *appsv1.De
 		}
 	}
 	return newest, nil
-}
-
-func (d Deployments) podsOf(ctx context.Context, set *appsv1.ReplicaSet) ([]corev1.Pod, error) {
-	pods, err := list[corev1.Pod](ctx, d, kube.Pods(), set.Spec.Selector)
-	if err != nil {
-		return nil, err
-	}
-	var out []corev1.Pod
-	for _, pod := range pods {
-		if metav1.IsControlledBy(&pod, set) {
-			out = append(out, pod)
-		}
-	}
-	return out, nil
 }
 
 // eventsOf reads the events of the first Pods that are not ready: the Pods of

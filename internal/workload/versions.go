@@ -77,9 +77,13 @@ func Pick(versions []Version, app, version string) (Version, error) {
 				ErrNotFound, LabelApp, app, LabelVersion, version, strings.Join(have, ", ")),
 			"label the Deployment and its Pod template so, or name another application with --app")
 	}
-	return Version{}, hint.Wrap(
+	return Version{}, duplicate(app, version, found[0].Deployment, found[1].Deployment)
+}
+
+func duplicate(app, version, one, other string) error {
+	return hint.Wrap(
 		fmt.Errorf("%w: %s and %s both have the labels %s=%s and %s=%s",
-			ErrDuplicate, found[0].Deployment, found[1].Deployment, LabelApp, app, LabelVersion, version),
+			ErrDuplicate, one, other, LabelApp, app, LabelVersion, version),
 		"delete or relabel one of them")
 }
 
@@ -101,23 +105,31 @@ func describe(app string, obj *unstructured.Unstructured) (Version, error) {
 	v := Version{
 		Version:    versionOf(obj),
 		Deployment: obj.GetName(),
-		Desired:    1, // what the API server takes when nothing is said
+		Desired:    int(desired(typed)),
 		Ready:      int(typed.Status.ReadyReplicas),
 		Labels:     typed.Spec.Template.Labels,
 		Object:     obj,
 	}
-	if typed.Spec.Replicas != nil {
-		v.Desired = int(*typed.Spec.Replicas)
-	}
-	var names []string
 	for _, c := range typed.Spec.Template.Spec.Containers {
-		v.Images, names = append(v.Images, c.Image), append(names, c.Name)
+		v.Images = append(v.Images, c.Image)
 	}
-	declared := typed.Spec.Template.Annotations[annotationDefaultContainer]
-	if i, err := pickContainer(names, "", declared, app); err == nil {
-		v.Image = v.Images[i]
-	}
+	v.Image = imageOf(app, typed)
 	return v, nil
+}
+
+// imageOf returns the application's image, or "" where it is not clear which
+// container that is.
+func imageOf(app string, d *appsv1.Deployment) string {
+	containers := d.Spec.Template.Spec.Containers
+	names := make([]string, len(containers))
+	for i, c := range containers {
+		names[i] = c.Name
+	}
+	i, err := pickContainer(names, "", d.Spec.Template.Annotations[annotationDefaultContainer], app)
+	if err != nil {
+		return ""
+	}
+	return containers[i].Image
 }
 
 func typedDeployment(obj *unstructured.Unstructured) (*appsv1.Deployment, error) {

@@ -8,10 +8,13 @@ import (
 	"slices"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/workload/diagnosis"
 )
 
@@ -34,12 +37,15 @@ func (p Progress) String() string {
 }
 
 // WaitReady returns when all Pods of a Deployment are ready, and tells report
-// about every look it takes. It gives up early, with an error that wraps
-// ErrNotReady, on a problem that does not pass by itself, and with one that
+// about every change and every second. It gives up early, with an error that
+// wraps ErrNotReady, on a problem that does not pass by itself, and with one that
 // wraps ErrTimeout when the time is over.
+//
+// It watches the Deployment and, while that is not ready, its Pods: two requests,
+// and more only where there is something to find out.
 func (d Deployments) WaitReady(ctx context.Context, name string, timeout time.Duration, report func(Progress)) error {
-	w := waiter{deployments: d, name: name, deadline: d.clock.Now().Add(timeout), report: report}
-	if err := d.poll(ctx, func() (bool, error) { return w.look(ctx) }); err != nil {
+	w := &waiter{deployments: d, name: name, deadline: d.clock.Now().Add(timeout), report: report, watches: newWatches(), last: Progress{Deployment: name}}
+	if err := w.wait(ctx); err != nil {
 		return fmt.Errorf("wait for %s: %w", d.ref(name), err)
 	}
 	return nil
@@ -50,39 +56,112 @@ type waiter struct {
 	name        string
 	deadline    time.Time
 	report      func(Progress)
+	watches     *watches
 
-	last    Progress
-	missing time.Time // since when looks fail; zero while they do not
-	problem *diagnosis.Problem
-	since   time.Time // when the problem was first seen
+	deployment *appsv1.Deployment // nil before it is known
+	pods       []corev1.Pod
+	following  bool // its Pods
+	counted    bool // its Pods are known
+	// What keeps the Deployment, and its Pods, from being known; nil for nothing.
+	unknown, uncounted error
+	missing            time.Time // since when something does; zero for nothing
+
+	examination examination
+	last        Progress
 }
 
+func (w *waiter) wait(ctx context.Context) error {
+	ticker := w.deployments.clock.NewTicker(time.Second)
+	defer ticker.Stop()
+	within, stop := context.WithCancel(ctx)
+	defer w.watches.running.Wait()
+	defer stop()
+	follow(within, w.watches, w.deployments, selection{resource: kube.Deployments(), fields: "metadata.name=" + w.name}, w.hear)
+	for w.watches.next(within, ticker.C()) {
+		if ready, err := w.look(within); ready || err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// hear takes what the watch of the Deployment tells.
+func (w *waiter) hear(_ []*unstructured.Unstructured, found []appsv1.Deployment, err error) {
+	w.unknown = err
+	switch {
+	case err != nil:
+	case len(found) == 0:
+		w.unknown = fmt.Errorf("%w: %s was deleted meanwhile", ErrNotFound, w.deployments.ref(w.name))
+	default:
+		w.deployment = &found[0]
+	}
+}
+
+// look decides on what is known.
 func (w *waiter) look(ctx context.Context) (ready bool, err error) {
-	s, err := w.deployments.Snapshot(ctx, w.name)
-	if err != nil {
-		return false, w.miss(err)
+	now := w.deployments.clock.Now()
+	if err := cmp.Or(w.unknown, w.uncounted); err != nil {
+		return false, w.miss(err, now)
 	}
 	w.missing = time.Time{}
-	w.last = progress(s)
+	if w.deployment == nil || !rolledOut(w.deployment) && !w.counted {
+		return false, cmp.Or(w.count(ctx), w.overdue(now.Add(-forgiven)))
+	}
+	w.last = progress(w.examination.snapshot(w.deployment, w.pods))
 	w.report(w.last)
-	if rolledOut(s.Deployment) {
+	if rolledOut(w.deployment) {
 		return true, nil
 	}
-	now := w.deployments.clock.Now()
-	if w.believe(diagnosis.Diagnose(s), now) {
-		return false, hint.Wrap(fmt.Errorf("%w: %s", ErrNotReady, w.problem.What), "%s", w.problem.Next)
+	problem, err := w.examine(ctx)
+	switch {
+	case err != nil:
+		return false, w.miss(err, now)
+	case problem != nil:
+		return false, hint.Wrap(fmt.Errorf("%w: %s", ErrNotReady, problem.What), "%s", problem.Next)
 	}
-	if !now.Before(w.deadline) {
-		return false, w.timedOut()
-	}
-	return false, nil
+	return false, w.overdue(now)
 }
+
+// count begins to follow the Pods of a Deployment that is not ready.
+func (w *waiter) count(ctx context.Context) error {
+	if w.following || w.deployment == nil {
+		return nil
+	}
+	pods, err := selected(kube.Pods(), w.deployment.Spec.Selector)
+	if err != nil {
+		return err
+	}
+	w.following = true
+	follow(ctx, w.watches, w.deployments, pods, func(_ []*unstructured.Unstructured, pods []corev1.Pod, err error) {
+		w.uncounted = err
+		if err == nil {
+			w.pods, w.counted = pods, true
+		}
+	})
+	return nil
+}
+
+// examine returns a problem that is sure to last, or nil.
+func (w *waiter) examine(ctx context.Context) (*diagnosis.Problem, error) {
+	problem, ask := w.examination.look(w.deployment, w.pods, w.deployments.clock.Now())
+	if !ask {
+		return problem, nil
+	}
+	found, err := w.deployments.gather(ctx, w.deployment, w.pods)
+	if err != nil {
+		return nil, err
+	}
+	w.examination.learn(found, w.deployment, w.pods)
+	problem, _ = w.examination.look(w.deployment, w.pods, w.deployments.clock.Now())
+	return problem, nil
+}
+
+// forgiven is how long looks may fail, and a server may say nothing at all.
+const forgiven = 10 * time.Second
 
 // miss forgives failures for a while, unless they are sure to last: an API
 // server that restarts is no reason to abandon a release.
-func (w *waiter) miss(err error) error {
-	const forgiven = 10 * time.Second
-	now := w.deployments.clock.Now()
+func (w *waiter) miss(err error, now time.Time) error {
 	if w.missing.IsZero() {
 		w.missing = now
 	}
@@ -93,23 +172,16 @@ func (w *waiter) miss(err error) error {
 	return nil
 }
 
-// believe notes the present problem, nil for none, and reports whether it has
-// lasted longer than problems of its kind may.
-func (w *waiter) believe(p *diagnosis.Problem, now time.Time) bool {
-	if p == nil {
-		w.problem = nil
-		return false
+func (w *waiter) overdue(now time.Time) error {
+	if now.Before(w.deadline) {
+		return nil
 	}
-	if w.problem == nil || w.problem.Reason != p.Reason {
-		w.since = now
-	}
-	w.problem = p
-	return now.Sub(w.since) >= p.Patience
+	return w.timedOut()
 }
 
 func (w *waiter) timedOut() error {
-	if w.problem != nil {
-		return hint.Wrap(fmt.Errorf("%w: %s: %s", ErrTimeout, w.last, w.problem.What), "%s", w.problem.Next)
+	if p := w.examination.problem; p != nil {
+		return hint.Wrap(fmt.Errorf("%w: %s: %s", ErrTimeout, w.last, p.What), "%s", p.Next)
 	}
 	return hint.Wrap(fmt.Errorf("%w: %s", ErrTimeout, w.last),
 		"run the same command again to keep waiting, with a longer --timeout; kubectl -n %s describe deployment %s shows its events",
@@ -118,17 +190,16 @@ func (w *waiter) timedOut() error {
 
 func progress(s diagnosis.Snapshot) Progress {
 	p := Progress{Deployment: s.Deployment.Name, Desired: int(desired(s.Deployment))}
-	switch {
-	case rolledOut(s.Deployment):
-		p.Ready = p.Desired
-	case s.ReplicaSet != nil:
-		p.Ready = int(s.ReplicaSet.Status.ReadyReplicas)
-	}
 	for i := range s.Pods {
-		if !podReady(&s.Pods[i]) {
-			p.Doing = doing(&s.Pods[i])
-			break
+		switch pod := &s.Pods[i]; {
+		case podReady(pod):
+			p.Ready++
+		case p.Doing == "":
+			p.Doing = doing(pod)
 		}
+	}
+	if rolledOut(s.Deployment) {
+		p.Ready, p.Doing = p.Desired, ""
 	}
 	return p
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -215,41 +214,6 @@ func deletable(request Request, old *unstructured.Unstructured) error {
 		return apierrors.NewConflict(k.groupResource(), k.name, fmt.Errorf("the UID in the precondition (%s) does not match", *p.UID))
 	}
 	return nil
-}
-
-// watch streams the events after the resourceVersion in the query.
-func (s *Server) watch(w http.ResponseWriter, r *http.Request, request Request) {
-	k := request.key()
-	if name, ok := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "metadata.name="); ok {
-		k.name = name
-	}
-	selector, err := labels.Parse(r.URL.Query().Get("labelSelector"))
-	if err != nil {
-		respond(w, http.StatusBadRequest, apierrors.NewBadRequest(err.Error()).Status())
-		return
-	}
-	from, _ := strconv.Atoi(r.URL.Query().Get("resourceVersion")) // "" means from the beginning
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusOK)
-	encoder := json.NewEncoder(w)
-	for {
-		events, next, more, open := s.store.since(k, from)
-		for _, e := range events {
-			if selector.Matches(labels.Set(e.Object.GetLabels())) {
-				_ = encoder.Encode(map[string]any{"type": e.Type, "object": e.Object}) // a client that left ends r.Context
-			}
-		}
-		_ = http.NewResponseController(w).Flush()
-		if !open {
-			return
-		}
-		from = next
-		select {
-		case <-more:
-		case <-r.Context().Done():
-			return
-		}
-	}
 }
 
 func writeOf(r *http.Request) write {

@@ -33,6 +33,8 @@ type Server struct {
 	cut      cut
 	rules    []rbacv1.PolicyRule // nil allows everything
 	hooks    []func(Event)
+	onWatch  []func(Request)
+	watches  chan struct{} // closed and replaced to end those that are open
 }
 
 // Start serves until Close.
@@ -41,7 +43,7 @@ func Start() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the test API server: %w", err)
 	}
-	s := &Server{listener: l, done: make(chan struct{}), store: newStore(), cut: neverCut()}
+	s := &Server{listener: l, done: make(chan struct{}), store: newStore(), cut: neverCut(), watches: make(chan struct{})}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		defer close(s.done)

@@ -41,6 +41,7 @@ type store struct {
 	version int
 	objects map[key]*unstructured.Unstructured
 	history []Event
+	oldest  int           // the version before which the history is forgotten
 	wake    chan struct{} // closed and replaced at every change
 	closed  bool
 }
@@ -187,6 +188,18 @@ func (s *store) since(k key, version int) (events []Event, next int, more <-chan
 		}
 	}
 	return events, s.version, s.wake, !s.closed
+}
+
+func (s *store) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.oldest = s.version
+}
+
+func (s *store) forgotten(version int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return version < s.oldest
 }
 
 // unchanged is how a real server turns a write without effect into none.

@@ -86,6 +86,9 @@ func (s *Scraper) Next(ctx context.Context) ([]metrics.Interval, error) {
 	return intervals, nil
 }
 
+// Prompt says that it reads the counters when it is asked.
+func (s *Scraper) Prompt() bool { return true }
+
 // read reads all Pods. They all get one time, so that an interval ends when all
 // have answered; one that did not makes it last until it does, or is gone.
 func (s *Scraper) read(ctx context.Context) ([]metrics.Point, error) {

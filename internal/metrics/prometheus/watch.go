@@ -20,8 +20,9 @@ type Config struct {
 	Releases []metrics.Release
 	// Since is how far back to begin; zero is now.
 	Since time.Duration
-	// Window is how far back every query looks beyond what is new, so that each
-	// series has a sample in it to count from. It should hold two scrapes.
+	// Window is how far back queries look beyond what is new, so that each series
+	// has a sample in it to count from. It should hold two scrapes. Once it is known
+	// how often is scraped, two scrapes and a little more take its place.
 	Window time.Duration
 	// MaxGap and WarmUp are as in metrics.DifferConfig.
 	MaxGap, WarmUp time.Duration
@@ -46,6 +47,7 @@ type Watcher struct {
 
 	mu      sync.Mutex
 	asked   time.Time // when the last answer was asked for; zero before the first
+	told    time.Time // by the server's clock, when it answered; zero if it did not say
 	rounds  int
 	failed  error // of the last round
 	streams []*stream
@@ -143,10 +145,7 @@ func (s *stream) Next(ctx context.Context) ([]metrics.Interval, error) {
 // any is counted, so that an answer that fails is asked for again in full.
 func (w *Watcher) poll(ctx context.Context) error {
 	now := w.config.Now()
-	lookback := w.config.Since + w.config.Window
-	if !w.asked.IsZero() {
-		lookback = min(now.Sub(w.asked), maxLookback) + w.config.Window
-	}
+	lookback := w.lookback(now)
 	answers := make([]reply, len(w.list))
 	for i, q := range w.list {
 		err := w.guard.Do(ctx, func(ctx context.Context) (err error) {
@@ -162,11 +161,44 @@ func (w *Watcher) poll(ctx context.Context) error {
 			return err
 		}
 	}
-	w.asked = now
+	w.asked, w.told = now, answers[0].at
 	for i := range w.list {
 		w.deal(i, points(answers[i].series))
 	}
 	return nil
+}
+
+// lookback is how far back the next query looks. The window is a large one where
+// little is known; a look a second at all of it would keep the server busy, and
+// whoever decodes the answer.
+func (w *Watcher) lookback(now time.Time) time.Duration {
+	if w.asked.IsZero() {
+		return w.config.Since + w.config.Window
+	}
+	whole := min(now.Sub(w.asked), maxLookback) + w.config.Window
+	since, known := w.since()
+	if !known || w.told.IsZero() {
+		return whole
+	}
+	server := w.told.Add(now.Sub(w.asked) + time.Second) // the header is cut to whole seconds
+	return min(whole, max(server.Sub(since).Round(time.Second), time.Second))
+}
+
+// since is from when on samples may be new to any of the meters, as far as they
+// know of something that is read.
+func (w *Watcher) since() (since time.Time, known bool) {
+	for _, s := range w.streams {
+		for _, m := range s.meters {
+			from, ok := m.Since()
+			if !ok {
+				return time.Time{}, false
+			}
+			if !from.IsZero() && (since.IsZero() || from.Before(since)) {
+				since = from
+			}
+		}
+	}
+	return since, !since.IsZero()
 }
 
 // begin starts all meters, by the server's clock: samples bear its times, and

@@ -16,7 +16,8 @@ import (
 
 // Admit makes a version routable with weight 0. A destination whose subset is
 // not there yet answers 503, so the subset comes first.
-func (r *Router) Admit(ctx context.Context, route traffic.Route, version string, w traffic.Write) (traffic.Route, error) {
+func (r *Router) Admit(ctx context.Context, route traffic.Route, a traffic.Admission, w traffic.Write) (traffic.Route, error) {
+	version := a.Version
 	if version == route.Stable {
 		return traffic.Route{}, hint.Wrap(fmt.Errorf("%s: %w: %s is the stable version", route, traffic.ErrServing, version),
 			"give the canary another version with --version")
@@ -31,18 +32,28 @@ func (r *Router) Admit(ctx context.Context, route traffic.Route, version string,
 		if err := otherCanary(rulesOf(vs), fresh, version); err != nil {
 			return nil, err
 		}
+		guard, err := fence(traffic.Change{Fence: a.Release != nil}, route, vs)
+		if err != nil {
+			return nil, err
+		}
 		p, added, err := destinations(rulesOf(vs), fresh, version)
 		if err != nil {
 			return nil, err
 		}
 		place := fresh.Place()
 		place.App, place.Canary = route.App, version
+		if fresh.Position != nil {
+			place.Release = fresh.Position.Release // the canary is its, named by it or not
+		}
+		if a.Release != nil {
+			place.Release = a.Release
+		}
 		for _, a := range added {
 			if !slices.Contains(place.Added, a) {
 				place.Added = append(place.Added, a)
 			}
 		}
-		return append(p, position(vs, &place)...), nil
+		return slices.Concat(guard, p, memory(vs, traffic.Change{Position: &place, Notes: a.Notes})), nil
 	})
 }
 

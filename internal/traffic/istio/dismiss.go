@@ -20,11 +20,16 @@ func (r *Router) Dismiss(ctx context.Context, route traffic.Route, version strin
 		if version == fresh.Stable {
 			return nil, fmt.Errorf("%s: %w: %s is the stable version", fresh, traffic.ErrServing, version)
 		}
-		added := fresh.Place().Added
-		if !whole && !slices.Contains(added, canary.AddedDestination) {
-			return unserved(rulesOf(vs), fresh, version)
+		rules := rulesOf(vs)
+		if err := unserved(rules, fresh, version); err != nil {
+			return nil, err
 		}
-		return withdrawal(vs, fresh, version, !whole && slices.Contains(added, canary.AddedWeight))
+		var p patch
+		added := fresh.Place().Added
+		if whole || slices.Contains(added, canary.AddedDestination) {
+			p = withdrawal(vs, fresh, version, !whole && slices.Contains(added, canary.AddedWeight))
+		}
+		return leave(vs, rules, fresh, version).after(p, vs), nil
 	})
 	if err != nil {
 		return traffic.Route{}, err
@@ -32,33 +37,29 @@ func (r *Router) Dismiss(ctx context.Context, route traffic.Route, version strin
 	return after, r.removeSubset(ctx, route, version, whole, w)
 }
 
-// unserved is no change, or an error where a rule still sends requests to the
+// unserved is an error where a rule still sends a share of its requests to the
 // version.
-func unserved(rules []rule, route traffic.Route, version string) (patch, error) {
+func unserved(rules []rule, route traffic.Route, version string) error {
 	for _, r := range rules {
 		l, ok := r.to(route.Host, route.Namespace, version)
 		switch {
 		case !ok || l.weight == 0:
 			continue
 		case len(r.legs) == 1:
-			return nil, hint.Wrap(fmt.Errorf("%s: %w: %s sends it all that it matches", route, traffic.ErrServing, r),
+			return hint.Wrap(fmt.Errorf("%s: %w: %s sends it all that it matches", route, traffic.ErrServing, r),
 				"let that rule name %s: kubectl edit virtualservice %s -n %s", route.Stable, route.Name, route.Namespace)
 		}
-		return nil, hint.Wrap(fmt.Errorf("%s: %w: %s gives %s weight %d", route, traffic.ErrServing, r, version, l.weight),
+		return hint.Wrap(fmt.Errorf("%s: %w: %s gives %s weight %d", route, traffic.ErrServing, r, version, l.weight),
 			"give that to %s first: canaryctl set-traffic 100 0", route.Stable)
 	}
-	return nil, nil
+	return nil
 }
 
 // withdrawal takes a version's destinations out of every rule, and where asked,
 // the weight of the stable destination that is then alone.
-func withdrawal(vs *unstructured.Unstructured, route traffic.Route, version string, unweigh bool) (patch, error) {
-	rules := rulesOf(vs)
-	if _, err := unserved(rules, route, version); err != nil {
-		return nil, err
-	}
+func withdrawal(vs *unstructured.Unstructured, route traffic.Route, version string, unweigh bool) patch {
 	p := keep(vs, canary.Annotation)
-	for _, r := range rules {
+	for _, r := range rulesOf(vs) {
 		l, ok := r.to(route.Host, route.Namespace, version)
 		if !ok || len(r.legs) == 1 {
 			continue
@@ -70,27 +71,5 @@ func withdrawal(vs *unstructured.Unstructured, route traffic.Route, version stri
 		}
 		p = append(p, remove(r.leg(l)))
 	}
-	return p, nil
-}
-
-// Remember writes the position alone, or takes it off where it says no more than
-// the route itself does.
-func (r *Router) Remember(ctx context.Context, route traffic.Route, p canary.Position, w traffic.Write) (traffic.Route, error) {
-	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
-		if p.Canary == "" && p.Previous == "" && firstVersion(vs, fresh) == p.Stable {
-			return annotate(vs, canary.Annotation, ""), nil
-		}
-		return position(vs, &p), nil
-	})
-}
-
-// firstVersion is the version that would be taken as stable if the route
-// remembered nothing.
-func firstVersion(vs *unstructured.Unstructured, route traffic.Route) string {
-	route.Position = nil
-	stable, _, err := roles(route, rulesOf(vs))
-	if err != nil {
-		return ""
-	}
-	return stable
+	return p
 }

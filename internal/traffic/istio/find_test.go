@@ -174,7 +174,7 @@ func TestAdmittedSubset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := router.Admit(t.Context(), route, "v2", traffic.Write{}); err != nil {
+	if _, err := router.Admit(t.Context(), route, traffic.Admission{Version: "v2"}, traffic.Write{}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := router.Selector(t.Context(), route, "v2")

@@ -41,6 +41,7 @@ type Router struct {
 var (
 	_ traffic.Router    = (*Router)(nil)
 	_ traffic.Selecting = (*Router)(nil)
+	_ traffic.Watching  = (*Router)(nil)
 )
 
 // New returns a router on Istio.

@@ -60,7 +60,7 @@ spec:
 `
 
 func TestContract(t *testing.T) {
-	routertest.Suite{New: func(t *testing.T) routertest.Fixture {
+	routertest.Suite{Header: true, Mirror: true, New: func(t *testing.T) routertest.Fixture {
 		s := kubetest.New(t, one)
 		return routertest.Fixture{
 			Router:     newRouter(t, s),
@@ -68,6 +68,7 @@ func TestContract(t *testing.T) {
 			Dump:       func() string { return dump(t, s) },
 			Interfere:  func() { annotate(t, s, "somebody", "was here") },
 			Interfered: func() bool { return virtualService(s).GetAnnotations()["somebody"] == "was here" },
+			Overrule:   func(stable, onTrial int) { overrule(s, stable, onTrial) },
 			Writes:     func() int { return writes(s) },
 		}
 	}}.Run(t)
@@ -84,6 +85,18 @@ func newRouter(t *testing.T, s *kubetest.Server) *istio.Router {
 
 func virtualService(s *kubetest.Server) *unstructured.Unstructured {
 	return s.Get(kube.VirtualServices(), "default", "echo")
+}
+
+// overrule is somebody else's write of the weights that the route "one" has.
+func overrule(s *kubetest.Server, stable, onTrial int) {
+	vs := virtualService(s)
+	rules, _, _ := unstructured.NestedSlice(vs.Object, "spec", "http")
+	route := rules[len(rules)-1].(map[string]any)["route"].([]any)
+	route[0].(map[string]any)["weight"], route[1].(map[string]any)["weight"] = int64(stable), int64(onTrial)
+	if err := unstructured.SetNestedSlice(vs.Object, rules, "spec", "http"); err != nil {
+		panic(err)
+	}
+	s.Put(vs)
 }
 
 // annotate is somebody else's write, as kubectl annotate makes it.

@@ -3,12 +3,15 @@ package istio
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
 // patch is an RFC 6902 JSON patch.
@@ -83,49 +86,71 @@ func pointer(annotation string) string {
 	return "/metadata/annotations/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(annotation)
 }
 
-// annotate sets an annotation, or takes it off where value is "". It tests what
-// was read in any case: whoever changes the annotation meanwhile makes the patch
-// fail.
-func annotate(o *unstructured.Unstructured, name, value string) patch {
+// annotate sets annotations by name, or takes one off where its value is "". It
+// tests what was read in any case: whoever changes one of them meanwhile makes
+// the patch fail.
+func annotate(o *unstructured.Unstructured, values map[string]string) patch {
 	all := o.GetAnnotations()
 	if all == nil {
+		values = maps.Clone(values)
+		maps.DeleteFunc(values, func(_, value string) bool { return value == "" })
 		p := patch{test("/metadata/annotations", nil)}
-		if value != "" {
-			p = append(p, add("/metadata/annotations", map[string]string{name: value}))
+		if len(values) > 0 {
+			p = append(p, add("/metadata/annotations", values))
 		}
 		return p
 	}
-	old, present := all[name]
-	if !present {
-		p := patch{test(pointer(name), nil)}
-		if value != "" {
-			p = append(p, add(pointer(name), value))
+	var p patch
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		old, present := all[name]
+		value := values[name]
+		if !present {
+			p = append(p, test(pointer(name), nil))
+			if value != "" {
+				p = append(p, add(pointer(name), value))
+			}
+			continue
 		}
-		return p
+		p = append(p, test(pointer(name), old))
+		switch value {
+		case old:
+		case "":
+			p = append(p, remove(pointer(name)))
+		default:
+			p = append(p, set(pointer(name), value, true))
+		}
 	}
-	p := patch{test(pointer(name), old)}
-	switch value {
-	case old:
-		return p
-	case "":
-		return append(p, remove(pointer(name)))
-	}
-	return append(p, set(pointer(name), value, true))
+	return p
 }
 
 // keep is annotate without a change: a guard.
 func keep(o *unstructured.Unstructured, name string) patch {
-	return annotate(o, name, o.GetAnnotations()[name])
+	return annotate(o, map[string]string{name: o.GetAnnotations()[name]})
 }
 
-// position writes a position, or nothing for nil.
-func position(o *unstructured.Unstructured, p *canary.Position) patch {
-	if p == nil {
-		return keep(o, canary.Annotation)
+// untouched is the guard that nobody changed anything of the object. A test of
+// whole rules would be a narrower one, but gopkg.in/evanphx/json-patch.v4, which
+// is the API server's, panics where a tested value holds a null.
+func untouched(o *unstructured.Unstructured) patch {
+	return patch{test("/metadata/resourceVersion", o.GetResourceVersion())}
+}
+
+// memory writes what the route is to remember: the position, or the one that it
+// has, and the notes.
+func memory(o *unstructured.Unstructured, c traffic.Change) patch {
+	values := map[string]string{canary.Annotation: o.GetAnnotations()[canary.Annotation]}
+	maps.Copy(values, c.Notes)
+	if c.Position != nil {
+		values[canary.Annotation] = encoded(*c.Position)
 	}
+	return annotate(o, values)
+}
+
+// encoded is a position as an annotation's value.
+func encoded(p canary.Position) string {
 	data, err := json.Marshal(p)
 	if err != nil {
-		panic(fmt.Sprintf("encode a position: %v", err)) // strings only
+		panic(fmt.Sprintf("encode a position: %v", err)) // text, numbers and times of this age
 	}
-	return annotate(o, canary.Annotation, string(data))
+	return string(data)
 }

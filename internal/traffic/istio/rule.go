@@ -8,13 +8,15 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
 // rule is one entry of spec.http, spec.tcp or spec.tls that routes somewhere.
 type rule struct {
 	protocol string
 	index    int
-	list     []any // the route list as it was read
+	entry    map[string]any // the whole rule as it was read
+	list     []any          // its route list
 	legs     []leg
 }
 
@@ -36,8 +38,9 @@ func (r rule) leg(l leg) string { return fmt.Sprintf("%s/%d", r.path(), l.index)
 // String names the rule as a person finds it in the object.
 func (r rule) String() string { return fmt.Sprintf("spec.%s[%d]", r.protocol, r.index) }
 
-// rulesOf reads the rules of a VirtualService. What it cannot read it leaves
-// out: the API server has validated the object, so it is none of ours.
+// rulesOf reads the rules of a VirtualService that split traffic or could. It
+// leaves the header rules out, which are beside the weights, and what it cannot
+// read: the API server has validated the object, so that is none of ours.
 func rulesOf(vs *unstructured.Unstructured) []rule {
 	var rules []rule
 	for _, protocol := range []string{"http", "tcp", "tls"} {
@@ -46,8 +49,8 @@ func rulesOf(vs *unstructured.Unstructured) []rule {
 		for i, entry := range list {
 			m, _ := entry.(map[string]any)
 			route, _ := m["route"].([]any)
-			if len(route) > 0 {
-				rules = append(rules, rule{protocol, i, route, legsOf(route)})
+			if len(route) > 0 && !ours(entry) {
+				rules = append(rules, rule{protocol, i, m, route, legsOf(route)})
 			}
 		}
 	}
@@ -103,6 +106,13 @@ func (r rule) to(host, namespace, version string) (leg, bool) {
 		}
 	}
 	return leg{}, false
+}
+
+// both reports whether the rule names both versions of the route.
+func (r rule) both(route traffic.Route) bool {
+	_, hasStable := r.to(route.Host, route.Namespace, route.Stable)
+	_, hasCanary := r.to(route.Host, route.Namespace, route.Canary)
+	return hasStable && hasCanary
 }
 
 // versionsOf lists the versions of a host in the order in which the object

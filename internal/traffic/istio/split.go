@@ -3,6 +3,7 @@ package istio
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -11,32 +12,49 @@ import (
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
-// Split sets the weights of every rule that names both versions.
+// Split sets the weights of every rule that names both versions, and what goes
+// with them, in one patch.
 func (r *Router) Split(ctx context.Context, route traffic.Route, c traffic.Change, w traffic.Write) (traffic.Route, error) {
 	if err := c.Weights.Validate(); err != nil {
 		return traffic.Route{}, err
 	}
+	aside := wanted(c)
+	if aside != nil {
+		if err := valid(*aside); err != nil {
+			return traffic.Route{}, err
+		}
+	}
 	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, _ traffic.Route) (patch, error) {
-		rules, err := splitRules(rulesOf(vs), route, c.Weights)
+		p, err := fence(c, route, vs)
 		if err != nil {
 			return nil, err
 		}
-		p := position(vs, c.Position)
+		rules, err := splitRules(rulesOf(vs), route, c.Weights, slices.ContainsFunc(httpOf(vs), ours))
+		if err != nil {
+			return nil, err
+		}
+		p = append(p, memory(vs, c)...)
 		for _, s := range rules {
 			p = append(p, s.weigh(route, c.Weights)...)
 		}
-		return p, nil
+		if aside == nil {
+			return p, nil
+		}
+		l, err := lead(vs, rules, route, *aside)
+		if err != nil {
+			return nil, err
+		}
+		return l.after(p, vs), nil
 	})
 }
 
 // splitRules returns the rules that name both versions of the route, or says why
-// the weights cannot be set on them.
-func splitRules(rules []rule, route traffic.Route, w canary.Weights) ([]rule, error) {
+// the weights cannot be set on them. A rollback needs none where requests with a
+// header stray to the canary: those it can take back.
+func splitRules(rules []rule, route traffic.Route, w canary.Weights, strays bool) ([]rule, error) {
 	var both []rule
 	for _, r := range rules {
-		_, hasStable := r.to(route.Host, route.Namespace, route.Stable)
-		_, hasCanary := r.to(route.Host, route.Namespace, route.Canary)
-		if !hasStable || !hasCanary {
+		if !r.both(route) {
 			continue
 		}
 		if err := r.exactlyTwo(route, w); err != nil {
@@ -46,6 +64,9 @@ func splitRules(rules []rule, route traffic.Route, w canary.Weights) ([]rule, er
 	}
 	if len(both) > 0 {
 		return both, nil
+	}
+	if w == canary.AllStable() && strays {
+		return nil, nil
 	}
 	if route.Canary == "" && route.Previous() != "" {
 		return nil, hint.Wrap(fmt.Errorf("%s: %w: %s was promoted over %s, and there is no canary", route, traffic.ErrNotSplit, route.Stable, route.Previous()),

@@ -124,14 +124,20 @@ func TestWeightsAlwaysSumTo100(t *testing.T) {
 			if err != nil {
 				p.Fatalf("find: %v", err)
 			}
-			switch rapid.IntRange(0, 5).Draw(p, "action") {
+			switch rapid.IntRange(0, 6).Draw(p, "action") {
+			case 6:
+				beside := traffic.Beside{Mirror: rapid.IntRange(0, 50).Draw(p, "mirror")}
+				if rapid.Bool().Draw(p, "header") {
+					beside.Header = &canary.Header{Name: "x-user", Value: rapid.SampledFrom([]string{"tester", "other"}).Draw(p, "value")}
+				}
+				_, _ = router.Split(t.Context(), route, traffic.Change{Weights: canary.AllStable(), Beside: &beside}, traffic.Write{})
 			case 0:
 				version := rapid.SampledFrom([]string{"v1", "v2", "v3"}).Draw(p, "admitted")
-				_, _ = router.Admit(t.Context(), route, version, traffic.Write{})
+				_, _ = router.Admit(t.Context(), route, traffic.Admission{Version: version}, traffic.Write{})
 			case 1:
 				version := rapid.SampledFrom([]string{"v1", "v2", "v3"}).Draw(p, "dismissed")
 				if after, err := router.Dismiss(t.Context(), route, version, traffic.Write{}); err == nil {
-					_, _ = router.Remember(t.Context(), after, after.Place().Without(version), traffic.Write{})
+					_, _ = router.Remember(t.Context(), after, forgotten(after, version), traffic.Write{})
 				}
 			case 2:
 				promoted := route.Place().Promoted()
@@ -150,7 +156,21 @@ func TestWeightsAlwaysSumTo100(t *testing.T) {
 				p.Fatal(err)
 			}
 		}
+		route, err := router.Find(t.Context(), traffic.Query{Namespace: "default", Route: "echo", Host: "echo"})
+		if err != nil {
+			p.Fatalf("find: %v", err)
+		}
+		if _, err := router.Split(t.Context(), route, traffic.Change{Weights: canary.AllStable()}, traffic.Write{}); err == nil {
+			if text := dump(t, s); strings.Contains(text, "canaryctl-header") || strings.Contains(text, "mirrors") {
+				p.Fatalf("after a rollback something leads to the canary:\n%s", text)
+			}
+		}
 	})
+}
+
+func forgotten(r traffic.Route, version string) traffic.Change {
+	p := r.Place().Without(version)
+	return traffic.Change{Position: &p}
 }
 
 // cleanup closes what one run of a property opened when that run ends.

@@ -96,7 +96,7 @@ func (r *Router) addSubset(ctx context.Context, route traffic.Route, version str
 		}
 		like, _ := s.labels(route.Stable)
 		subset := map[string]any{"name": version, "labels": subsetLabels(like, route.Stable, version)}
-		p := annotate(dr, addedSubsets, strings.Join(append(added(dr), version), ","))
+		p := annotate(dr, map[string]string{addedSubsets: strings.Join(append(added(dr), version), ",")})
 		if !s.present {
 			return append(p, test("/spec/subsets", nil), add("/spec/subsets", []any{subset})), nil
 		}
@@ -141,7 +141,7 @@ func (r *Router) removeSubset(ctx context.Context, route traffic.Route, version 
 			return nil, err
 		}
 		left := slices.DeleteFunc(added(dr), func(v string) bool { return v == version })
-		p := annotate(dr, addedSubsets, strings.Join(left, ","))
+		p := annotate(dr, map[string]string{addedSubsets: strings.Join(left, ",")})
 		return append(p, test("/spec/subsets", s.list), remove(fmt.Sprintf("/spec/subsets/%d", i))), nil
 	})
 	return err

@@ -22,6 +22,7 @@ func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error
 	route := traffic.Route{
 		Kind: "VirtualService", Namespace: vs.GetNamespace(), Name: vs.GetName(), Host: host,
 		Version: vs.GetResourceVersion(), Raw: vs, Weights: canary.AllStable(),
+		Notes: notesOf(vs), Author: lastManager(vs),
 	}
 	rules := rulesOf(vs)
 	route.Position = positionOf(vs, versionsOf(rules, host, route.Namespace))
@@ -33,6 +34,7 @@ func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error
 	if w, ok := weightsOf(rules, route); ok {
 		route.Weights = w
 	}
+	route.Beside = besideOf(vs, rules, route)
 	route.App = app
 	if app == "" && route.Position != nil {
 		route.App = route.Position.App
@@ -55,6 +57,20 @@ func positionOf(vs *unstructured.Unstructured, versions []string) *canary.Positi
 		return nil
 	}
 	return p
+}
+
+// notesOf are the notes that the route has, nil for none.
+func notesOf(vs *unstructured.Unstructured) map[string]string {
+	var notes map[string]string
+	for _, name := range []string{canary.PlanAnnotation, canary.HistoryAnnotation} {
+		if text, ok := vs.GetAnnotations()[name]; ok {
+			if notes == nil {
+				notes = map[string]string{}
+			}
+			notes[name] = text
+		}
+	}
+	return notes
 }
 
 // roles says who is stable and who is on trial: what the position says, else the

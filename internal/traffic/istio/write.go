@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -86,21 +87,36 @@ func outrun(t target, o *unstructured.Unstructured) error {
 		"stop the other writer, then run the same command again; nothing was changed")
 }
 
-// lastManager names who wrote an object last, as the API server recorded it.
+// lastManager names who wrote an object last, as the API server recorded it: to
+// the second. Of two in the same one it names the other rather than us.
 func lastManager(o *unstructured.Unstructured) string {
-	entries := o.GetManagedFields()
-	if len(entries) == 0 {
+	last := lastEntry(o)
+	if last.Manager == "" {
 		return "somebody the API server does not name"
 	}
-	last := slices.MaxFunc(entries, func(a, b metav1.ManagedFieldsEntry) int {
-		return timeOf(a).Compare(timeOf(b))
-	})
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q", last.Manager)
 	if last.Time != nil {
 		fmt.Fprintf(&b, " at %s", last.Time.Format("15:04:05"))
 	}
 	return b.String()
+}
+
+func lastEntry(o *unstructured.Unstructured) metav1.ManagedFieldsEntry {
+	entries := slices.DeleteFunc(o.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool { return e.Subresource != "" })
+	if len(entries) == 0 {
+		return metav1.ManagedFieldsEntry{}
+	}
+	return slices.MaxFunc(entries, func(a, b metav1.ManagedFieldsEntry) int {
+		return cmp.Or(timeOf(a).Compare(timeOf(b)), foreign(a)-foreign(b))
+	})
+}
+
+func foreign(e metav1.ManagedFieldsEntry) int {
+	if e.Manager == kube.FieldManager {
+		return 0
+	}
+	return 1
 }
 
 func timeOf(e metav1.ManagedFieldsEntry) time.Time {
@@ -124,8 +140,8 @@ func (r *Router) change(ctx context.Context, route traffic.Route, w traffic.Writ
 			return nil, err
 		}
 		fresh, err := view(vs, route.Host, route.App)
-		if err != nil {
-			return nil, err
+		if err != nil { // the snapshot was readable
+			return nil, fmt.Errorf("%w, by %s: %w", traffic.ErrConflict, lastManager(vs), err)
 		}
 		if roleOf(fresh) != roleOf(decided) {
 			return nil, hint.Wrap(fmt.Errorf("%s: %w: %s is stable now, by %s", t, traffic.ErrConflict, roleOf(fresh), lastManager(vs)),

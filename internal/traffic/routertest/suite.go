@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -27,6 +28,9 @@ type Fixture struct {
 	Interfere func()
 	// Interfered reports whether that change is still there.
 	Interfered func() bool
+	// Overrule is somebody else's write of the weights of stable and canary, as
+	// kubectl edit would make it.
+	Overrule func(stable, onTrial int)
 	// Writes counts the write requests so far.
 	Writes func() int
 }
@@ -34,6 +38,10 @@ type Fixture struct {
 // Suite is the contract. New makes a fresh fixture for every test.
 type Suite struct {
 	New func(t *testing.T) Fixture
+	// Header and Mirror are powers that not every router has: to lead requests
+	// with a header, or copies, to the canary. traffic.Watching is another, which
+	// a Router of type shows by itself.
+	Header, Mirror bool
 }
 
 // Run runs the tests of the contract.
@@ -44,6 +52,7 @@ func (s Suite) Run(t *testing.T) {
 	t.Run("position and weights in one write", s.oneWrite)
 	t.Run("admit and dismiss leave no trace", s.noTrace)
 	t.Run("admit is idempotent", s.admitTwice)
+	t.Run("a release begins with its canary", s.begins)
 	t.Run("one canary at a time", s.otherCanary)
 	t.Run("dismiss spares a version with weight", s.serving)
 	t.Run("previous version", s.previous)
@@ -51,6 +60,19 @@ func (s Suite) Run(t *testing.T) {
 	t.Run("others' changes survive", s.interference)
 	t.Run("a decision on stale roles is given up", s.stale)
 	t.Run("ten writers", s.race)
+	t.Run("notes in the same write", s.notes)
+	t.Run("a release is remembered before its canary is there", s.preparing)
+	t.Run("a release under way is not forgotten", s.underWay)
+	t.Run("a fence gives way to others' weights", s.fenceWeights)
+	t.Run("a fence gives way to others' releases", s.fencePosition)
+	t.Run("a fence lets other changes pass", s.fenceOther)
+	t.Run("watch", s.watch)
+	for name, b := range s.besides() {
+		t.Run(name+" goes beside the weights", func(t *testing.T) { s.beside(t, b) })
+		t.Run(name+" is gone after a rollback", func(t *testing.T) { s.besideRollback(t, b) })
+		t.Run(name+" is gone with the canary", func(t *testing.T) { s.besideDismissed(t, b) })
+		t.Run(name+" is fenced", func(t *testing.T) { s.besideFenced(t, b) })
+	}
 }
 
 func (s Suite) find(t *testing.T) {
@@ -131,12 +153,33 @@ func (s Suite) noTrace(t *testing.T) {
 	}
 }
 
+// begins has a release begin with its canary: whoever reads the one sees the other.
+func (s Suite) begins(t *testing.T) {
+	f := s.New(t)
+	before := f.mustFind(t)
+	release := canary.Begin("r1", "hash", time.Unix(1, 0))
+	a := traffic.Admission{Version: "v2", Release: &release, Notes: map[string]string{canary.PlanAnnotation: "{}"}}
+	r, err := f.Router.Admit(t.Context(), before, a, traffic.Write{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Canary != "v2" || r.Position == nil || r.Position.Release == nil || r.Notes[canary.PlanAnnotation] != "{}" {
+		t.Fatalf("the route does not tell of the release: %+v, %v", r.Position, r.Notes)
+	}
+	if diff := cmp.Diff(release, *r.Position.Release); diff != "" {
+		t.Errorf("the release (-begun +read):\n%s", diff)
+	}
+	if _, err := f.Router.Admit(t.Context(), before, a, traffic.Write{}); !errors.Is(err, traffic.ErrConflict) {
+		t.Errorf("begun again on what the route was before: %v, want ErrConflict", err)
+	}
+}
+
 func (s Suite) admitTwice(t *testing.T) {
 	f := s.New(t)
 	before := f.Dump()
 	r := f.admitted(t)
 	writes := f.Writes()
-	again, err := f.Router.Admit(t.Context(), r, "v2", traffic.Write{})
+	again, err := f.Router.Admit(t.Context(), r, traffic.Admission{Version: "v2"}, traffic.Write{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +195,7 @@ func (s Suite) admitTwice(t *testing.T) {
 func (s Suite) otherCanary(t *testing.T) {
 	f := s.New(t)
 	r := f.admitted(t)
-	if _, err := f.Router.Admit(t.Context(), r, "v3", traffic.Write{}); !errors.Is(err, traffic.ErrOtherCanary) {
+	if _, err := f.Router.Admit(t.Context(), r, traffic.Admission{Version: "v3"}, traffic.Write{}); !errors.Is(err, traffic.ErrOtherCanary) {
 		t.Errorf("a second canary: %v, want ErrOtherCanary", err)
 	}
 }
@@ -281,7 +324,7 @@ func (f Fixture) mustFind(t *testing.T) traffic.Route {
 
 func (f Fixture) admitted(t *testing.T) traffic.Route {
 	t.Helper()
-	r, err := f.Router.Admit(t.Context(), f.mustFind(t), "v2", traffic.Write{})
+	r, err := f.Router.Admit(t.Context(), f.mustFind(t), traffic.Admission{Version: "v2"}, traffic.Write{})
 	if err != nil {
 		t.Fatalf("admit v2: %v", err)
 	}
@@ -303,7 +346,8 @@ func (f Fixture) forget(t *testing.T, r traffic.Route, version string) {
 	if err != nil {
 		t.Fatalf("dismiss %s: %v", version, err)
 	}
-	if _, err := f.Router.Remember(t.Context(), r, r.Place().Without(version), traffic.Write{}); err != nil {
+	p := r.Place().Without(version)
+	if _, err := f.Router.Remember(t.Context(), r, traffic.Change{Position: &p}, traffic.Write{}); err != nil {
 		t.Fatalf("forget %s: %v", version, err)
 	}
 }

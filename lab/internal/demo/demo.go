@@ -1,6 +1,6 @@
 // Package demo walks a whole canary release in a lab of its own and tells what
-// it sees: a good version that is promoted step by step, and a bad one that is
-// found out and taken back. It types the commands a person would type.
+// it sees: a good version that is promoted by evidence, and a bad one that is
+// found out and taken back, each by one command that nobody attends to.
 package demo
 
 import (
@@ -21,8 +21,8 @@ type Config struct {
 	StateDir string
 	// Keep leaves the lab up.
 	Keep bool
-	// Rate is the steady traffic, in requests/s, and Step how long each step of
-	// the walk lasts.
+	// Rate is the steady traffic, in requests/s, and Step how long the traffic is
+	// watched where nothing happens any more.
 	Rate int
 	Step time.Duration
 	// Picture is a file to draw the run into, as SVG; empty draws none.
@@ -61,7 +61,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close(context.WithoutCancel(ctx))) }()
 	for _, act := range []func(context.Context) error{
-		s.cluster, s.stable, s.goodCanary, s.walk, s.promote, s.badCanary,
+		s.cluster, s.stable, s.release, s.badRelease,
 	} {
 		if err := act(ctx); err != nil {
 			return err

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -93,10 +95,14 @@ func (s *stage) enterLab(ctx context.Context) error {
 	return nil
 }
 
-// setWeight notes what the route is set to now.
-func (s *stage) setWeight(canary int) {
-	s.canary = canary
-	s.film.mark(time.Now(), fmt.Sprintf("%d/%d", 100-canary, canary))
+// heed notes what a release says that the route is set to.
+func (s *stage) heed(line string) {
+	told := regexp.MustCompile(`^\d\d:\d\d:\d\d\s+(step|promoted|rolled-back)\s+(\d+)%`).FindStringSubmatch(line)
+	if told == nil {
+		return
+	}
+	s.canary, _ = strconv.Atoi(told[2]) // digits
+	s.film.mark(time.Now(), fmt.Sprintf("%d/%d", 100-s.canary, s.canary))
 }
 
 func (s *stage) setEnv(key, value string) { s.env = append(s.env, key+"="+value) }
@@ -116,6 +122,7 @@ func (s *stage) exits(ctx context.Context, want int, line string) error {
 	var copied sync.WaitGroup
 	copied.Go(func() {
 		for lines := bufio.NewScanner(reader); lines.Scan(); {
+			s.heed(lines.Text())
 			fmt.Fprintf(s.Out, "     %s\n", s.paint(dim, lines.Text()))
 		}
 	})

@@ -1,0 +1,140 @@
+package analysis
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/stats"
+)
+
+// flowState has its rows one after the other as four numbers each, which compress
+// well: from the end of the row before (the first: from 1970) to the start, and
+// from there to the end, in nanoseconds; requests of stable and of the canary.
+type flowState struct {
+	Rows   []int64 `json:"rows,omitempty"`
+	Total  Arms    `json:"total"`
+	Harm   float64 `json:"harm"`
+	Spread float64 `json:"spread"`
+}
+
+const columns = 4
+
+func (f *flow) save(rows int) flowState {
+	s := flowState{Total: f.total, Harm: f.harm, Spread: f.spread}
+	last := time.Unix(0, 0)
+	for _, r := range f.coarse(rows) {
+		s.Rows = append(s.Rows, int64(r.start.Sub(last)), int64(r.end.Sub(r.start)), int64(r.stable), int64(r.canary)) //nolint:gosec // counts are at most 2^53
+		last = r.end
+	}
+	return s
+}
+
+func (f *flow) load(s flowState) error {
+	loaded := flow{total: s.Total, harm: s.Harm, spread: s.Spread}
+	if len(s.Rows)%columns != 0 || !(s.Spread >= 0) {
+		return fmt.Errorf("%d numbers of exposure, and a variance of %v", len(s.Rows), s.Spread)
+	}
+	last := time.Unix(0, 0)
+	var sum stats.Counts
+	for n := range slices.Chunk(s.Rows, columns) {
+		r := row{start: last.Add(time.Duration(n[0]))}
+		r.end = r.start.Add(time.Duration(n[1]))
+		r.stable, r.canary = uint64(n[2]), uint64(n[3]) //nolint:gosec // validated below
+		if err := (stats.Counts{StableTotal: r.stable, CanaryTotal: r.canary}).Validate(); err != nil {
+			return err
+		}
+		sum.StableTotal, sum.CanaryTotal = sum.StableTotal+r.stable, sum.CanaryTotal+r.canary
+		last = r.end
+		loaded.rows = append(loaded.rows, r)
+	}
+	total := stats.Counts{StableTotal: s.Total.Stable.Requests, StableBad: s.Total.Stable.Bad, CanaryTotal: s.Total.Canary.Requests, CanaryBad: s.Total.Canary.Bad}
+	if err := total.Validate(); err != nil {
+		return err
+	}
+	if sum.StableTotal != total.StableTotal || sum.CanaryTotal != total.CanaryTotal {
+		return fmt.Errorf("%d and %d requests in all, %d and %d of them in intervals", total.StableTotal, total.CanaryTotal, sum.StableTotal, sum.CanaryTotal)
+	}
+	*f = loaded
+	return nil
+}
+
+// coarse are at most n rows, of which the older are merged, as in stats.Ledger.
+func (f *flow) coarse(n int) []row {
+	n = max(n, fewestRows)
+	if len(f.rows) <= n {
+		return f.rows
+	}
+	older := len(f.rows) - (n+1)/2
+	size := int(math.Ceil(float64(older) / float64(n/2)))
+	var rows []row
+	for group := range slices.Chunk(f.rows[:older], size) {
+		sum := row{start: group[0].start, end: group[len(group)-1].end}
+		for _, r := range group {
+			sum.stable, sum.canary = sum.stable+r.stable, sum.canary+r.canary
+		}
+		rows = append(rows, sum)
+	}
+	return append(rows, f.rows[older:]...)
+}
+
+// trafficState is the test of the canary's share, or what remains of those of
+// earlier weights.
+type trafficState struct {
+	From   time.Time  `json:"from"`
+	Share  float64    `json:"share"`
+	Above  string     `json:"above,omitempty"`
+	Below  string     `json:"below,omitempty"`
+	Before [2]float64 `json:"before"`
+	Total  uint64     `json:"total"`
+	Canary uint64     `json:"canary"`
+	Peak   stats.Peak `json:"peak"`
+}
+
+func (t *trafficShare) save() (*trafficState, error) {
+	if t == nil {
+		return nil, nil
+	}
+	s := &trafficState{From: t.from, Share: t.share, Before: t.before, Total: t.total, Canary: t.canary, Peak: t.peak}
+	for _, side := range []struct {
+		of   *stats.Absolute
+		text *string
+	}{{t.above, &s.Above}, {t.below, &s.Below}} {
+		if side.of == nil {
+			continue
+		}
+		text, err := side.of.MarshalText()
+		if err != nil {
+			return nil, err
+		}
+		*side.text = string(text)
+	}
+	return s, nil
+}
+
+func (s *trafficState) load() (*trafficShare, error) {
+	if s == nil {
+		return nil, nil
+	}
+	t := new(trafficShare)
+	if err := t.expect(s.Share, s.From); err != nil {
+		return nil, err
+	}
+	t.from, t.before, t.total, t.canary = s.From, s.Before, s.Total, s.Canary
+	if err := (stats.Counts{CanaryTotal: t.total, CanaryBad: t.canary}).Validate(); err != nil {
+		return nil, err
+	}
+	for _, side := range []struct {
+		of   *stats.Absolute
+		text string
+	}{{t.above, s.Above}, {t.below, s.Below}} {
+		if side.of == nil {
+			continue
+		}
+		if err := side.of.UnmarshalText([]byte(side.text)); err != nil {
+			return nil, err
+		}
+	}
+	return t, raise(&t.peak, s.Peak)
+}

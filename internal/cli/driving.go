@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+)
+
+// The keys under which the Lease of a release carries what its engine knew at the
+// last renewal, an event.Known as JSON, and the sentence of what it waited for.
+const (
+	knownAnnotation = "canaryctl.io/known"
+	waitsAnnotation = "canaryctl.io/waits"
+)
+
+// driving is who drives a release, and what it knew when it last said so.
+type driving struct {
+	Holder  string
+	Renewed time.Time
+	Alive   bool // it has said so lately enough
+	Known   *event.Known
+	Waits   string
+}
+
+// drivingOf reads the Lease of a route's release: who holds it drives it. Nobody
+// does where there is none.
+func drivingOf(ctx context.Context, f *Factory, route traffic.Route) (driving, error) {
+	client, err := f.Dynamic()
+	if err != nil {
+		return driving{}, err
+	}
+	name := "canaryctl-" + route.Name
+	lease, err := client.Resource(leases()).Namespace(route.Namespace).Get(ctx, name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return driving{}, nil
+	case err != nil:
+		return driving{}, fmt.Errorf("read Lease %s/%s, which says who drives the release: %w", route.Namespace, name, err)
+	}
+	return drivingIn(lease, f.Clock.Now()), nil
+}
+
+func leases() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+}
+
+func drivingIn(lease *unstructured.Unstructured, now time.Time) driving {
+	var d driving
+	d.Holder, _, _ = unstructured.NestedString(lease.Object, "spec", "holderIdentity")
+	renewed, _, _ := unstructured.NestedString(lease.Object, "spec", "renewTime")
+	seconds, _, _ := unstructured.NestedInt64(lease.Object, "spec", "leaseDurationSeconds")
+	if t, err := time.Parse(time.RFC3339Nano, renewed); err == nil {
+		d.Renewed = t
+	}
+	d.Alive = d.Holder != "" && now.Before(d.Renewed.Add(time.Duration(seconds)*time.Second))
+	d.Waits = lease.GetAnnotations()[waitsAnnotation]
+	var known event.Known
+	if text := lease.GetAnnotations()[knownAnnotation]; text != "" && json.Unmarshal([]byte(text), &known) == nil {
+		d.Known = &known
+	}
+	return d
+}
+
+// counts are what the canary answered, as far as whoever drives it knew; nil
+// where it has not said so.
+func (d driving) counts() *event.Arm {
+	if d.Known == nil || len(d.Known.Metrics) == 0 {
+		return nil
+	}
+	return &d.Known.Metrics[0].Canary
+}

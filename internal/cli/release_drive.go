@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/hook"
+	"github.com/canaryctl/canaryctl/internal/lease"
+	"github.com/canaryctl/canaryctl/internal/planfile"
+	"github.com/canaryctl/canaryctl/internal/release"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/workload"
+)
+
+// runner drives a release from this terminal: what release and resume share.
+type runner struct {
+	f        *Factory
+	source   analyze            // where the counts come from
+	document *planfile.Document // nil for that of the route
+
+	events     bool // as lines of JSON, on standard output
+	record     string
+	github     bool
+	takeOver   bool
+	trust      bool
+	ready      time.Duration
+	waitPaused bool
+}
+
+// readyPatience is for Pods that pull a large image.
+const readyPatience = 5 * time.Minute
+
+func newRunner(f *Factory) runner {
+	return runner{
+		f: f, ready: readyPatience, waitPaused: isTerminal(f.Err),
+		source: analyze{Factory: f, method: newMethod(), source: sourceAuto, interval: time.Second},
+	}
+}
+
+func (d *runner) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&d.record, "record", "", "file that every event is appended to, for canaryctl report")
+	flags.BoolVar(&d.github, "github", false, "write a job summary, annotations and outputs for GitHub Actions")
+	flags.BoolVar(&d.takeOver, "take-over", false, "drive even where another canaryctl does; that one ends")
+	flags.BoolVar(&d.trust, "trust-plan", false, "run the commands and read the files that the plan in the route names; without -f it may be anybody's who can write the route")
+	flags.BoolVar(&d.waitPaused, "wait-paused", d.waitPaused, "stay while the release is paused (default: at a terminal)")
+	flags.DurationVar(&d.ready, "ready-timeout", d.ready, "longest wait for the canary's Pods")
+	flags.StringVar(&d.source.source, "metrics-source", d.source.source, "where to read: auto, prometheus or pods")
+	flags.DurationVar(&d.source.interval, "interval", d.source.interval, "time between two readings of the Pods")
+	d.source.prometheus.addFlags(flags)
+	d.source.metrics.addFlags(flags)
+}
+
+func (d *runner) complete(flags *pflag.FlagSet) error {
+	if d.ready <= 0 {
+		return usagef("--ready-timeout %s: say how long the canary may take to start", d.ready)
+	}
+	if err := checkInterval(d.source.interval); err != nil {
+		return err
+	}
+	return d.source.checkSource(flags)
+}
+
+// own takes the lease of a route, lets begin do what comes first, and drives until
+// the release ends. While another engine has the lease it watches, says who drives,
+// and goes on in its place should that one be gone.
+func (d *runner) own(ctx context.Context, router traffic.Router, route traffic.Route, begin func(context.Context) (traffic.Route, error)) error {
+	client, err := d.f.Dynamic()
+	if err != nil {
+		return err
+	}
+	l := lease.New(lease.Config{
+		Client: client, Namespace: route.Namespace, Name: leaseName(route), Identity: identity(d.f),
+		Clock: d.f.Clock, Owner: ownerOf(route),
+	})
+	held, err := d.acquire(ctx, l, route)
+	if err != nil || held == nil {
+		return err
+	}
+	out, err := d.tellers()
+	if err != nil {
+		d.giveUp(ctx, l)
+		return err
+	}
+	defer out.close(context.WithoutCancel(ctx))
+	var result release.Result
+	if route, err = begin(ctx); err == nil {
+		result, err = d.drive(ctx, router, route, l, *held, out)
+	}
+	if errors.Is(err, release.ErrLost) {
+		return d.lost(err)
+	}
+	d.giveUp(ctx, l)
+	if err != nil {
+		return err
+	}
+	return d.conclude(ctx, router, route, result.Release, out)
+}
+
+// giveUp lets another have the lease at once. What it carries stays in it.
+func (d *runner) giveUp(ctx context.Context, l *lease.Lease) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+	defer cancel()
+	if err := l.Release(ctx); err != nil {
+		fmt.Fprintf(d.f.Err, "the lease could not be given up, and ends by itself: %v\n", err)
+	}
+}
+
+// drive runs an engine on the release in the route.
+func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic.Route, l *lease.Lease, before lease.State, out *tellers) (release.Result, error) {
+	watching, ok := router.(release.Router)
+	if !ok {
+		return release.Result{}, fmt.Errorf("drive %s: this kind of route cannot be watched", route)
+	}
+	config, err := d.document.Analysis()
+	if err != nil {
+		return release.Result{}, err
+	}
+	client, err := d.f.Client()
+	if err != nil {
+		return release.Result{}, err
+	}
+	deployments := workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: d.f.Clock})
+	gates, err := hook.NewGates(d.document.Gates(), d.hooks(out))
+	if err != nil {
+		return release.Result{}, err
+	}
+	engine, err := release.New(release.Config{
+		Plan: d.document.Plan(), Analysis: config, Route: route,
+		Router: watching, Workloads: deployments, Source: d.open(route),
+		Lease: keeper{l}, Saved: before.Evidence,
+		Prepare: func(ctx context.Context) error { return brokenFor(d.prepare(ctx, deployments, route, out.progress)) },
+		Roll: func(ctx context.Context) error {
+			return d.rollStable(ctx, deployments, route)
+		},
+		Ask: func(ctx context.Context, name, before string, at event.Event) (canary.Gate, string, error) {
+			return gates.Ask(ctx, name, hook.Question{Event: at, Before: before})
+		},
+		GateEvery: gates.Every,
+		Tell:      out.tell, StopPaused: !d.waitPaused,
+		Clock: d.f.Clock,
+	})
+	if err != nil {
+		return release.Result{}, err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	watched := d.heed(ctx, running, engine)
+	result, err := engine.Run(running)
+	stop()
+	<-watched
+	out.view.leave()
+	return result, err
+}
+
+// conclude turns how it ended into an exit status, and does what comes after.
+func (d *runner) conclude(ctx context.Context, router traffic.Router, route traffic.Route, r canary.Release, out *tellers) error {
+	switch r.Phase {
+	case canary.Promoted:
+		return d.afterPromotion(ctx, router, route, r, out)
+	case canary.RolledBack:
+		return hint.Wrap(fmt.Errorf("%w: %s", ErrRolledBack, r.Why),
+			"the canary stays for inspection, without traffic; canaryctl delete-canary removes it")
+	case canary.Paused:
+		if r.Cause == canary.CauseInterrupt {
+			return hint.Wrap(fmt.Errorf("%w: the release is paused where it was", context.Canceled), "canaryctl resume goes on")
+		}
+		return hint.Wrap(fmt.Errorf("%w: the release is paused: %s", ErrInconclusive, r.Why), "canaryctl resume goes on, canaryctl rollback gives the traffic back")
+	}
+	return hint.Wrap(fmt.Errorf("%w: the release stands at %d%%", context.Canceled, r.Weight), "canaryctl resume goes on")
+}
+
+// open is the source of the counts for an engine.
+func (d *runner) open(route traffic.Route) release.Source {
+	return func(since time.Time) (release.Stream, error) {
+		client, err := d.f.Client()
+		if err != nil {
+			return nil, err
+		}
+		source := d.source
+		source.since = max(0, d.f.Clock.Since(since))
+		source.warmUp = d.document.Spec.Analysis.WarmUp.Std()
+		places, err := source.places(client, releaseOf(route))
+		if err != nil {
+			return nil, err
+		}
+		return anyOf(places, d.f.Clock)
+	}
+}
+
+// brokenFor marks the errors of preparing that will be the same next time.
+func brokenFor(err error) error {
+	for _, lasting := range []error{workload.ErrNotReady, workload.ErrTimeout, workload.ErrNotFound, workload.ErrDuplicate, traffic.ErrOtherCanary} {
+		if errors.Is(err, lasting) {
+			return fmt.Errorf("%w: %w", release.ErrBroken, err)
+		}
+	}
+	return err
+}

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/planfile"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+)
+
+// suggestFrom is how far back a plan looks for the traffic that there is. A release
+// begins with what is so now, not with what was so last night.
+const suggestFrom = 5 * time.Minute
+
+// suggest makes a plan from the traffic that there is. Where none can be read the
+// plan is one for a service of which nothing is known, which takes longer.
+func (o *releaseOptions) suggest(ctx context.Context, route traffic.Route) error {
+	document, notes, err := o.suggested(ctx, route)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		document = planfile.Default()
+		fmt.Fprintf(o.f.Err, "the plan is one for a service of which nothing is known: %v\n", err)
+		if next := hint.Of(err); next != "" {
+			fmt.Fprintf(o.f.Err, "hint: %s\n", next)
+		}
+	}
+	for _, n := range notes {
+		fmt.Fprintf(o.f.Err, "plan: %s: %s\n", n.Field, n.Text)
+	}
+	o.document = &document
+	return nil
+}
+
+func (o *releaseOptions) suggested(ctx context.Context, route traffic.Route) (planfile.Document, []planfile.Note, error) {
+	now := o.f.Clock.Now()
+	reading := plan{Factory: o.f, source: o.source.source, stored: stored{
+		prometheus: o.source.prometheus, metrics: o.source.metrics, begin: now.Add(-suggestFrom), end: now,
+	}}
+	release := releaseOf(route)
+	release.Canary = ""
+	u, err := reading.usual(ctx, release)
+	if err != nil {
+		return planfile.Document{}, nil, err
+	}
+	if u.stable.Requests == 0 {
+		return planfile.Document{}, nil, errors.Join(metrics.ErrNoData, errors.New("stable answers nothing"))
+	}
+	fmt.Fprintf(o.f.Err, "%s, %s: %.3g requests/s, %s of stable's bad\n", u.from, u.within, u.rate, armText(u.stable))
+	return planfile.Suggest(u.rate, float64(u.stable.Bad)/float64(u.stable.Requests), planfile.Options{
+		Dispersion: u.dispersion, Interval: u.every,
+	})
+}

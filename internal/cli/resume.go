@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+)
+
+type resume struct {
+	target
+	mutation
+	runner runner
+	file   string
+	watch  bool
+}
+
+// NewCmdResume lets a release go on from where its route says it stands.
+func NewCmdResume(f *Factory) *cobra.Command {
+	o := &resume{mutation: mutation{f: f}, runner: newRunner(f)}
+	cmd := &cobra.Command{
+		Use:   "resume",
+		Short: "Let a release go on from where it stands",
+		Long: `Let a release go on from where its route says that it stands: one that is paused,
+and one whose engine is gone. It needs nothing of where it was driven before.
+
+Where somebody else moved the traffic meanwhile, it goes on from the weights that
+the route has now. What was waited for is answered: a step before which the plan
+pauses begins. Where an engine drives the release already, that one goes on, and
+this command ends; with --watch it shows the release until its end, and with
+--take-over it drives instead of the other.
+
+The plan is the one in the route. Where that names commands to run or files to read
+here, -f gives the plan file that it came from, or --trust-plan says that the route
+is to be trusted so far.`,
+		Example: `  canaryctl resume
+
+  # And look on until it is over
+  canaryctl resume -w
+
+  # The machine that drives it hangs: drive it here
+  canaryctl resume --take-over`,
+		Annotations: exitsMeaning(releaseMeaning, ExitRolledBack, ExitInconclusive),
+		Args:        noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.complete(cmd); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	o.target.addFlags(cmd.Flags())
+	o.mutation.addFlags(cmd.Flags())
+	cmd.Flags().StringVarP(&o.file, "filename", "f", "", "file of the plan that the release follows, in the place of what the route says")
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "show the release until it is over")
+	o.runner.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *resume) complete(cmd *cobra.Command) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	if o.file != "" {
+		document, err := readPlan(o.f.In, o.file)
+		if err != nil {
+			return err
+		}
+		o.runner.document = &document
+	}
+	o.runner.events = o.output == "json"
+	return o.runner.complete(cmd.Flags())
+}
+
+func (o *resume) run(ctx context.Context) error {
+	d, err := o.steer(ctx, &o.mutation, o.decide)
+	if err != nil {
+		return err
+	}
+	r := lastRelease(d.after)
+	what := "is not paused; it stands"
+	switch {
+	case d.changed:
+		what = "is resumed"
+	case r.Wish != "":
+		what = "is asked to " + asking(r.Wish) + " already,"
+	}
+	o.note("%s: release %s %s %s: %s", d.after.Name, r.ID, what, at(*r, steps(d.after)), shares(d.after))
+	if err := o.print(d.after); err != nil || o.dry() {
+		return err
+	}
+	return o.seeTo(ctx, d.after)
+}
+
+// decide lets a paused release go on from the weights that the route has. One
+// that was asked for something goes on with that: whoever drives it resumes it so.
+func (o *resume) decide(route traffic.Route) (*traffic.Change, error) {
+	r, err := inProgress(route)
+	if err != nil || r.Phase != canary.Paused || r.Wish != "" {
+		return nil, err
+	}
+	plan, err := planOf(route)
+	if err != nil {
+		return nil, hint.Wrap(err, "without it nothing can go on: canaryctl rollback gives the traffic back, canaryctl promote --force goes to the end")
+	}
+	return steering(route, r.Again(plan, route.Weights, o.f.Clock.Now())), nil
+}
+
+// seeTo makes sure that the release is driven: by whoever holds its Lease, else
+// here.
+func (o *resume) seeTo(ctx context.Context, route traffic.Route) error {
+	d, err := drivingOf(ctx, o.f, route)
+	switch {
+	case err != nil:
+		return err
+	case d.Alive && !o.runner.takeOver:
+		o.note("%s drives it", d.Holder)
+		if o.watch {
+			return lookOn(ctx, o.f, route)
+		}
+	default:
+		return o.runner.resume(ctx, route)
+	}
+	return nil
+}
+
+// lookOn shows a release that another drives until it is over, and ends as it
+// ended.
+func lookOn(ctx context.Context, f *Factory, route traffic.Route) error {
+	s := &status{
+		f: f, target: target{vs: route.Name, host: route.Host}, watch: true, window: metrics.DefaultWindow,
+		done: func(r *statusReport) (bool, error) {
+			switch {
+			case r.Release == nil:
+				return true, fmt.Errorf("%s: %w any more", route, errNoRelease)
+			case r.Release.Phase == canary.RolledBack:
+				return true, fmt.Errorf("%s: release %s: %w: %s", route, r.Release.ID, ErrRolledBack, r.Release.Why)
+			}
+			return r.Release.Phase.Over(), nil
+		},
+	}
+	return s.follow(ctx)
+}

@@ -1,0 +1,152 @@
+package planfile
+
+import (
+	"fmt"
+
+	"github.com/canaryctl/canaryctl/internal/analysis"
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/stats"
+)
+
+// Analysis is how the canary is judged, in the words of the flags of analyze.
+type Analysis struct {
+	Tolerance  Share   `json:"tolerance"`
+	Margin     float64 `json:"margin"`
+	Negligible Share   `json:"negligible,omitempty"`
+
+	// Alpha is for rolling back, PromoteAlpha for passing, IntervalAlpha for each
+	// side of the intervals that are shown.
+	Alpha         Share `json:"alpha"`
+	PromoteAlpha  Share `json:"promoteAlpha"`
+	IntervalAlpha Share `json:"intervalAlpha"`
+
+	EvidenceCap    Factor     `json:"evidenceCap"`
+	Dispersion     Dispersion `json:"dispersion"`
+	Onset          bool       `json:"onset"`
+	OnsetIntervals int        `json:"onsetIntervals"`
+
+	// WarmUp of each new Pod is not counted.
+	WarmUp  canary.Duration `json:"warmUp,omitempty"`
+	Metrics []Metric        `json:"metrics"`
+	Limits  []Limit         `json:"limits,omitempty"`
+	Pods    *Pods           `json:"pods,omitempty"` // nil where nobody watches them
+}
+
+// Metric is one thing that can be bad about a request.
+type Metric struct {
+	// Name is errors, or latency with one of Over and Quantile.
+	Name     string          `json:"name"`
+	Over     canary.Duration `json:"over,omitempty"`
+	Quantile Quantile        `json:"quantile,omitempty"`
+	// Weight is this metric's part of Alpha. Metrics and limits without one share
+	// equally what the others leave.
+	Weight Share `json:"weight,omitempty"`
+	// Tolerance, Margin and Negligible are this metric's own; nil for those of the
+	// Analysis.
+	Tolerance  *Share   `json:"tolerance,omitempty"`
+	Margin     *float64 `json:"margin,omitempty"`
+	Negligible *Share   `json:"negligible,omitempty"`
+}
+
+// Limit is the greatest share of the canary's requests that may be bad, whatever
+// stable does. Metric is errors, or latency with Over.
+type Limit struct {
+	Metric string          `json:"metric"`
+	Over   canary.Duration `json:"over,omitempty"`
+	Share  Share           `json:"share"`
+	Weight Share           `json:"weight,omitempty"`
+}
+
+// Pods is what the Pods of the canary may do, as analysis.Gate has it.
+type Pods struct {
+	MaxRestarts int             `json:"maxRestarts"`
+	Unready     canary.Duration `json:"unready"`
+	Calm        canary.Duration `json:"calm"`
+}
+
+// Latency is the name of metrics of slow requests.
+const Latency = "latency"
+
+// DefaultAnalysis is the method of stats.Default, on errors only, with the Pods
+// watched.
+func DefaultAnalysis() Analysis {
+	c, gate := stats.Default(), analysis.DefaultGate()
+	return Analysis{
+		Tolerance:      Share(c.Tolerance),
+		Margin:         c.Margin,
+		Negligible:     Share(c.Negligible),
+		Alpha:          Share(c.RollbackAlpha),
+		PromoteAlpha:   Share(c.PromoteAlpha),
+		IntervalAlpha:  Share(c.IntervalAlpha),
+		EvidenceCap:    10,
+		Onset:          true,
+		OnsetIntervals: c.OnsetIntervals,
+		Metrics:        []Metric{{Name: analysis.Errors}},
+		Pods:           &Pods{MaxRestarts: gate.MaxRestarts, Unready: ofSeconds(gate.Unready), Calm: ofSeconds(gate.Calm)},
+	}
+}
+
+// Config is the method in the form that analyses take. It may not be valid.
+func (a Analysis) Config() analysis.Config {
+	c := analysis.Config{
+		Config: stats.Config{
+			Tolerance:      float64(a.Tolerance),
+			Margin:         a.Margin,
+			Negligible:     float64(a.Negligible),
+			RollbackAlpha:  float64(a.Alpha),
+			PromoteAlpha:   float64(a.PromoteAlpha),
+			IntervalAlpha:  float64(a.IntervalAlpha),
+			Cap:            a.EvidenceCap.log(),
+			OnsetIntervals: a.OnsetIntervals,
+		},
+		Dispersion: float64(a.Dispersion),
+	}
+	if !a.Onset {
+		c.OnsetIntervals = 0
+	}
+	for _, m := range a.Metrics {
+		c.Metrics = append(c.Metrics, m.metric())
+	}
+	for _, l := range a.Limits {
+		c.Limits = append(c.Limits, l.limit())
+	}
+	if a.Pods != nil {
+		c.Pods = &analysis.Gate{MaxRestarts: a.Pods.MaxRestarts, Unready: a.Pods.Unready.Std().Seconds(), Calm: a.Pods.Calm.Std().Seconds()}
+	}
+	return c.Weighed()
+}
+
+func (m Metric) metric() analysis.Metric {
+	var c analysis.Metric
+	switch weight := float64(m.Weight); {
+	case m.Quantile > 0:
+		c = analysis.LatencyQuantile(float64(m.Quantile), weight)
+	case m.Over > 0:
+		c = analysis.Latency(m.Over.Std(), weight)
+	default:
+		c = analysis.Default().Metrics[0]
+		c.Name, c.Weight = m.Name, weight
+	}
+	c.Tolerance, c.Margin, c.Negligible = (*float64)(m.Tolerance), m.Margin, (*float64)(m.Negligible)
+	return c
+}
+
+func (l Limit) limit() analysis.Limit {
+	name := l.Metric
+	if l.Over > 0 {
+		name = metrics.EdgeName(l.Over.Std().Seconds())
+	}
+	return analysis.Limit{Metric: name, Share: float64(l.Share), Weight: float64(l.Weight)}
+}
+
+// Analysis is the method of the document, and an error where it cannot be meant.
+func (d Document) Analysis() (analysis.Config, error) {
+	c := d.Spec.Analysis.Config()
+	if err := c.Validate(); err != nil {
+		return c, fmt.Errorf("spec.analysis: %w", err)
+	}
+	return c, nil
+}
+
+func ofSeconds(s float64) canary.Duration { return canary.Duration(s * 1e9) }

@@ -1,0 +1,353 @@
+package release_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/canaryctl/canaryctl/internal/analysis"
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/release"
+	"github.com/canaryctl/canaryctl/internal/stats"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/workload"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a route, two versions and their counts, all of them in memory. Requests
+// come at a steady rate, by the weights of the route.
+type world struct {
+	clock *clocktesting.FakeClock
+
+	mu       sync.Mutex
+	route    traffic.Route
+	watchers map[int]func()
+	next     int
+	writes   []traffic.Change
+	fault    func() error // of the next write
+	versions map[string]workload.Deployed
+	ready    map[string]int
+	bad      map[string]float64 // share of bad requests
+	rate     float64
+	silent   error
+	seen     []canary.Weights // every pair that the route ever had
+}
+
+const (
+	stable = "v1"
+	onTest = "v2"
+)
+
+func newWorld(plan canary.Plan) *world {
+	w := &world{
+		clock:    clocktesting.NewFakeClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)),
+		watchers: map[int]func(){},
+		versions: map[string]workload.Deployed{
+			stable: {Name: "shop-v1", Template: "one", Desired: 2, Ready: 2},
+			onTest: {Name: "shop-v2", Template: "two", Desired: 2, Ready: 2},
+		},
+		ready: map[string]int{stable: 2, onTest: 2},
+		bad:   map[string]float64{},
+		rate:  1000,
+	}
+	r := canary.Begin("r1", "hash", w.clock.Now())
+	r.Image = "shop:v2"
+	w.route = traffic.Route{
+		Kind: "VirtualService", Namespace: "default", Name: "shop", Host: "shop", App: "shop",
+		Stable: stable, Canary: onTest, Weights: canary.AllStable(), Version: "1",
+		Position: &canary.Position{App: "shop", Stable: stable, Canary: onTest, Release: &r},
+	}
+	return w
+}
+
+// Find, Split, Remember and Watch make it a router.
+func (w *world) Find(context.Context, traffic.Query) (traffic.Route, error) { return w.now(), nil }
+
+func (w *world) now() traffic.Route {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.route
+}
+
+func (w *world) Split(_ context.Context, r traffic.Route, c traffic.Change, _ traffic.Write) (traffic.Route, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fault != nil {
+		if err := w.fault(); err != nil {
+			return traffic.Route{}, err
+		}
+	}
+	if c.Fence && (r.Weights != w.route.Weights || !samePlace(r.Position, w.route.Position)) {
+		return traffic.Route{}, fmt.Errorf("patch: %w", traffic.ErrConflict)
+	}
+	w.writes = append(w.writes, c)
+	w.change(c)
+	return w.route, nil
+}
+
+func (w *world) Remember(ctx context.Context, r traffic.Route, c traffic.Change, o traffic.Write) (traffic.Route, error) {
+	return w.Split(ctx, r, c, o)
+}
+
+func (w *world) Admit(_ context.Context, r traffic.Route, _ traffic.Admission, _ traffic.Write) (traffic.Route, error) {
+	return r, nil
+}
+
+func (w *world) Dismiss(_ context.Context, r traffic.Route, _ string, _ traffic.Write) (traffic.Route, error) {
+	return r, nil
+}
+
+// change is locked.
+func (w *world) change(c traffic.Change) {
+	w.route.Weights = c.Weights
+	if c.Position != nil {
+		p := *c.Position
+		w.route.Position, w.route.Stable, w.route.Canary = &p, p.Stable, p.Canary
+		if p.Canary == "" { // promoted: the weights are those of who was who before
+			w.route.Weights = canary.AllStable()
+		}
+	}
+	if c.Beside != nil {
+		w.route.Beside = *c.Beside
+	}
+	if c.Notes != nil {
+		w.route.Notes = c.Notes
+	}
+	n, _ := strconv.Atoi(w.route.Version)
+	w.route.Version = strconv.Itoa(n + 1)
+	w.seen = append(w.seen, c.Weights)
+	w.wake()
+}
+
+func (w *world) wake() {
+	for _, tell := range w.watchers {
+		tell()
+	}
+}
+
+func samePlace(a, b *canary.Position) bool {
+	if a == nil || b == nil || a.Release == nil || b.Release == nil {
+		return a == b
+	}
+	return *a.Release == *b.Release
+}
+
+func (w *world) Watch(ctx context.Context, _ traffic.Route, seen func(traffic.Sight)) error {
+	return w.watch(ctx, func() { seen(traffic.Sight{Route: w.now()}) })
+}
+
+// watch calls see now and after every change.
+func (w *world) watch(ctx context.Context, see func()) error {
+	changed := make(chan struct{}, 1)
+	w.mu.Lock()
+	id := w.next
+	w.next++
+	w.watchers[id] = func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.watchers, id)
+	}()
+	for {
+		see()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// pods makes it the workloads.
+type pods struct{ *world }
+
+func (p pods) Watch(ctx context.Context, _ string, versions []string, seen func(workload.Sight)) error {
+	return p.watch(ctx, func() {
+		p.mu.Lock()
+		s := workload.Sight{Deployments: map[string]workload.Deployed{}}
+		for _, v := range versions {
+			s.Deployments[v] = p.versions[v]
+			for i := range p.ready[v] {
+				s.Pods = append(s.Pods, workload.Health{Name: fmt.Sprint(v, "-", i), Version: v, Ready: true})
+			}
+		}
+		p.mu.Unlock()
+		seen(s)
+	})
+}
+
+// counts makes it the source: every reading tells of the time since the last.
+type counts struct {
+	*world
+	last  time.Time
+	carry map[string]float64
+}
+
+func (c *counts) Name() string { return "the test" }
+
+func (c *counts) Next(context.Context) ([]metrics.Interval, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.clock.Now()
+	if c.silent != nil {
+		c.last = now
+		return nil, c.silent
+	}
+	if !now.After(c.last) {
+		return nil, nil
+	}
+	seconds := now.Sub(c.last).Seconds()
+	whole := func(key string, n float64) uint64 {
+		c.carry[key] += n
+		out := uint64(c.carry[key])
+		c.carry[key] -= float64(out)
+		return out
+	}
+	one := stats.Counts{Stratum: "all"}
+	weight := float64(c.route.Weights.Canary) / 100
+	if c.route.Position != nil && c.route.Position.Canary == "" {
+		weight = 1 // v2, which is stable now
+	}
+	one.CanaryTotal = whole("c", seconds*c.rate*weight)
+	one.StableTotal = whole("s", seconds*c.rate*(1-weight))
+	one.CanaryBad = whole("cb", float64(one.CanaryTotal)*c.bad[onTest])
+	one.StableBad = whole("sb", float64(one.StableTotal)*c.bad[stable])
+	i := metrics.Interval{Metric: metrics.MetricErrors, Start: c.last, End: now, Strata: []stats.Counts{one}}
+	c.last = now
+	return []metrics.Interval{i}, nil
+}
+
+// run is an engine on a world, and what it told.
+type run struct {
+	*world
+	t      *testing.T
+	engine *release.Engine
+	result release.Result
+	err    error
+	done   chan struct{}
+	kill   context.CancelFunc
+
+	told struct {
+		sync.Mutex
+		events []event.Event
+	}
+}
+
+// start begins an engine on the world as it is.
+func (w *world) start(t *testing.T, plan canary.Plan, with ...func(*release.Config)) *run {
+	t.Helper()
+	r := &run{world: w, t: t, done: make(chan struct{})}
+	c := release.Config{
+		Plan: plan, Analysis: analysis.Default(), Route: w.now(), Router: w, Workloads: pods{w},
+		Source: func(time.Time) (release.Stream, error) {
+			return &counts{world: w, last: w.clock.Now(), carry: map[string]float64{}}, nil
+		},
+		Prepare: func(context.Context) error { return nil },
+		Roll:    func(context.Context) error { return errors.New("not in this test") },
+		Tell: func(e event.Event) {
+			r.told.Lock()
+			defer r.told.Unlock()
+			r.told.events = append(r.told.events, e)
+		},
+		Clock: w.clock,
+	}
+	for _, change := range with {
+		change(&c)
+	}
+	var err error
+	if r.engine, err = release.New(c); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r.kill = cancel
+	go func() {
+		defer close(r.done)
+		r.result, r.err = r.engine.Run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-r.done })
+	return r
+}
+
+// until lets time pass, a beat at a time, until something is so.
+func (r *run) until(what string, is func() bool) {
+	r.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if is() {
+			return
+		}
+		if r.clock.HasWaiters() {
+			r.clock.Step(100 * time.Millisecond)
+		}
+		time.Sleep(200 * time.Microsecond) // the engine's goroutines, to which the fake clock is all the time there is
+	}
+	r.t.Fatalf("never: %s; it stands at %+v, and told:\n%s", what, r.now().Position.Release, r.story())
+}
+
+// ended lets time pass until the engine is done.
+func (r *run) ended() (release.Result, error) {
+	r.t.Helper()
+	r.until("the engine ends", func() bool {
+		select {
+		case <-r.done:
+			return true
+		default:
+			return false
+		}
+	})
+	return r.result, r.err
+}
+
+func (r *run) story() string {
+	r.told.Lock()
+	defer r.told.Unlock()
+	var text string
+	for _, e := range r.told.events {
+		if e.Kind != event.Evidence {
+			text += fmt.Sprintf("%s %s %d%% %s\n", e.Time.Format("04:05.0"), e.Kind, e.At.Weight, e.Message)
+		}
+	}
+	return text
+}
+
+// heard are the events of a kind.
+func (r *run) heard(kind event.Kind) []event.Event {
+	r.told.Lock()
+	defer r.told.Unlock()
+	var found []event.Event
+	for _, e := range r.told.events {
+		if e.Kind == kind {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// atWeight reports whether the canary gets so much.
+func (r *run) atWeight(percent int) func() bool {
+	return func() bool { return r.now().Weights.Canary == percent }
+}
+
+func changeTo(w canary.Weights, p *canary.Position) traffic.Change {
+	return traffic.Change{Weights: w, Position: p}
+}
+
+func schemaOf(resource string) schema.GroupResource {
+	return schema.GroupResource{Group: "networking.istio.io", Resource: resource}
+}

@@ -1,0 +1,81 @@
+package release
+
+import (
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/workload"
+)
+
+// observe is all that Next may know of the world.
+func (e *Engine) observe() canary.Observation {
+	now, release := e.c.Clock.Now(), e.now()
+	figures := e.evidence.analysis.Figures()
+	o := canary.Observation{
+		Now: now, Weights: e.route.Weights,
+		Verdict:     e.evidence.verdict(),
+		Exposure:    e.evidence.analysis.CanarySince(release.Since),
+		Total:       figures.Canary.Requests,
+		Harm:        figures.Harm,
+		Rate:        figures.Rate,
+		Risk:        figures.Risk,
+		Needs:       figures.Needs,
+		Lag:         figures.Least + max(time.Second, e.evidence.typical),
+		Silent:      e.evidence.silent(now),
+		CanaryReady: e.prepared && e.versions.Ready(e.place.Canary) > 0,
+		StableReady: e.versions.Ready(e.place.Stable) > 0,
+		Broken:      e.broken,
+		Gate:        e.gate.answer,
+		Foreign:     e.foreign(),
+		Interrupted: e.stop != "",
+	}
+	if known := e.evidence.latest(); known != nil && known.Verdict == o.Verdict {
+		o.Why = known.Why
+	}
+	if e.prepared && !e.unready.IsZero() {
+		o.Unready = now.Sub(e.unready)
+	}
+	if release.Rolling() {
+		o.Rolled = e.seenRoll()
+	}
+	return o
+}
+
+// seenRoll is how far the stable Deployment is. What the Pods tell lags behind what
+// was just sent.
+func (e *Engine) seenRoll() canary.Roll {
+	seen := workload.Rolled(e.versions.Deployments[e.place.Stable], e.versions.Deployments[e.place.Canary])
+	if seen == "" && e.rolled {
+		return canary.Rolling
+	}
+	return seen
+}
+
+// seeVersions takes what the Pods are now. What cannot be known now is as it was.
+func (e *Engine) seeVersions(s workload.Sight) {
+	now := e.c.Clock.Now()
+	e.evidence.seePods(now, s)
+	if s.Err != nil {
+		return
+	}
+	e.versions = s
+	e.sighted = true
+	switch {
+	case s.Ready(e.place.Canary) > 0:
+		e.unready = time.Time{}
+	case e.unready.IsZero():
+		e.unready = now
+	}
+}
+
+// havePrepared takes the outcome of an attempt to make the canary.
+func (e *Engine) havePrepared(err error) {
+	switch {
+	case err == nil:
+		e.prepared, e.unready = true, time.Time{}
+	case again(err):
+		e.warn("the canary cannot be prepared now, and this is tried again: " + err.Error())
+	default:
+		e.broken = err.Error()
+	}
+}

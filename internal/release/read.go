@@ -1,0 +1,142 @@
+package release
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/analysis"
+	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/metrics"
+)
+
+// open begins the evidence, with what the engine before left, if it was of the same
+// release, method and templates.
+func (e *Engine) open() error {
+	now, r := e.c.Clock.Now(), e.now()
+	e.from, e.to = e.place.Stable, e.place.Canary
+	e.judged = r.Templates
+	versions := analysis.Versions{Stable: e.from, Canary: e.to}
+	if state, ok := e.left(); ok {
+		left, err := restored(e.c.Analysis, versions, state, now)
+		if err == nil {
+			e.evidence = left
+			e.expect()
+			return nil
+		}
+		e.warn("what the engine before knew cannot be read; it is read again from the metrics: " + err.Error())
+	}
+	since := r.Started
+	if r.Judged.After(since) {
+		since = r.Judged
+	}
+	var err error
+	if e.evidence, err = newEvidence(e.c.Analysis, versions, since, now); err != nil {
+		return err
+	}
+	e.evidence.since = since
+	e.expect()
+	return nil
+}
+
+// saved is the evidence as the lease carries it: of which release, of what, and
+// the state.
+func (e *Engine) saved() Saved {
+	s := Saved{Known: e.evidence.latest(), Waits: e.waits}
+	if state, err := e.evidence.analysis.State(); err == nil {
+		s.Evidence = strings.Join([]string{e.now().ID, e.judged, state}, "\n")
+	}
+	return s
+}
+
+// left is the state that was saved, where it is of what is judged now.
+func (e *Engine) left() (state string, ok bool) {
+	parts := strings.SplitN(e.c.Saved, "\n", 3)
+	r := e.now()
+	if len(parts) < 3 || parts[0] != r.ID {
+		return "", false
+	}
+	if r.Templates == "" {
+		e.judged = parts[1] // a person resumed it: what was judged is known from here alone
+	}
+	return parts[2], r.Templates == "" || subjects(parts[1]) == subjects(r.Templates)
+}
+
+// judgeAnew begins other evidence, from a time on.
+func (e *Engine) judgeAnew(ctx context.Context, since time.Time) error {
+	fresh, err := newEvidence(e.c.Analysis, e.evidence.versions, since, e.c.Clock.Now())
+	if err != nil {
+		return err
+	}
+	fresh.since = since
+	e.stopReading()
+	e.evidence = fresh
+	e.expect()
+	e.warn("the evidence begins anew: it was of another Pod template")
+	e.read(ctx)
+	return nil
+}
+
+// read asks the source for counts, beside the loop, for as long as the evidence is
+// the present one.
+func (e *Engine) read(ctx context.Context) {
+	ctx, e.stopReading = context.WithCancel(ctx)
+	into := e.evidence
+	since := into.since
+	if end := into.analysis.End(); end.After(since) {
+		since = end
+	}
+	e.beside(func() {
+		stream, err := e.c.Source(since)
+		pace := metrics.NewPace(metrics.DefaultPace())
+		for ctx.Err() == nil {
+			var got []metrics.Interval
+			if err == nil {
+				got, err = stream.Next(ctx)
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			name := ""
+			if err == nil {
+				name = stream.Name()
+			}
+			failure := err
+			e.tell(ctx, func() { e.hear(into, got, failure, name) })
+			if stream == nil {
+				return // it will never be there: the policy for no data decides
+			}
+			pause := pace.Next(e.c.Clock.Now(), got, err)
+			err = nil
+			select {
+			case <-ctx.Done():
+			case <-e.c.Clock.After(pause):
+			}
+		}
+	})
+}
+
+// hear takes a reading into the evidence, and tells what is known then.
+func (e *Engine) hear(into *evidence, got []metrics.Interval, failure error, source string) {
+	if into != e.evidence {
+		return
+	}
+	now := e.c.Clock.Now()
+	into.source = source
+	if err := into.hear(now, got, failure); err != nil {
+		e.warnOnce("some counts are left out: " + err.Error())
+		return
+	}
+	if failure != nil {
+		e.warnOnce("nothing is counted now: " + failure.Error())
+	}
+	known, err := into.words(e.c.Clock.Now, got)
+	if known == nil || err != nil {
+		return
+	}
+	if len(got) > 0 {
+		said := e.event(known.Why)
+		said.Kind, said.Known = event.Evidence, known
+		e.c.Tell(said)
+	}
+}

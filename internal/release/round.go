@@ -1,0 +1,231 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+)
+
+// round observes, decides and acts once. It reports whether the engine is done.
+func (e *Engine) round(ctx context.Context) (done bool, err error) {
+	if err := e.superseded(); err != nil {
+		return false, err
+	}
+	release := e.now()
+	if release.Phase.Over() {
+		return true, nil
+	}
+	if e.gone != nil || !e.watched {
+		// Without the route there is nothing to decide on; whoever is to end may.
+		return e.stop != "" && e.stalled(), nil
+	}
+	seen := e.observe()
+	e.tellForeign(seen)
+	if e.rebases(release, seen) {
+		return false, e.rebase(ctx, release)
+	}
+	e.prepare(ctx)
+	action := canary.Next(e.policy(), canary.State{Release: release, Weights: e.route.Weights}, seen)
+	e.askGate(ctx, action)
+	wrote, err := e.carryOut(ctx, action)
+	if err != nil {
+		return false, err
+	}
+	e.tellWaiting(action)
+	now := e.now()
+	switch {
+	case now.Phase.Over():
+		return true, nil
+	case e.stop != "":
+		return wrote || action.Do == canary.Wait, nil
+	case now.Phase == canary.Paused && e.c.StopPaused:
+		return true, nil
+	}
+	return false, e.roll(ctx, now)
+}
+
+// policy is the plan, with what whoever interrupts said about it.
+func (e *Engine) policy() canary.Plan {
+	p := e.c.Plan
+	if e.stop != "" {
+		p.Policy.Interrupt = e.stop
+	}
+	return p
+}
+
+// stalled reports whether an engine that is to end has waited long enough for the
+// API server.
+func (e *Engine) stalled() bool {
+	if e.stopBy.IsZero() {
+		e.stopBy = e.c.Clock.Now().Add(stopPatience)
+	}
+	return !e.c.Clock.Now().Before(e.stopBy)
+}
+
+// stopPatience is how long whoever was told to end tries to write that down. The
+// release stands in the route in any case.
+const stopPatience = 5 * time.Second
+
+// superseded is an error when the route is no longer of this release: a person
+// ended it by hand, or began another.
+func (e *Engine) superseded() error {
+	p := e.route.Position
+	switch {
+	case e.gone != nil || p == nil || mine(e.route, e.now().ID):
+		return nil
+	case p.Release != nil:
+		return fmt.Errorf("drive release %s on %s: %w: %s", e.now().ID, e.route, ErrSuperseded, p.Release.ID)
+	case p.Stable != e.place.Stable || p.Canary != e.place.Canary:
+		return fmt.Errorf("drive release %s on %s: %w: %s is stable now, by %s", e.now().ID, e.route, ErrSuperseded, p.Stable, author(e.route.Author))
+	}
+	return nil // it lost the release alone, which is somebody's doing and not an end
+}
+
+// carryOut makes the route say what the action does, in one write, and reports
+// whether it does by now. What fails is tried again in the next round, from what is
+// seen then.
+func (e *Engine) carryOut(ctx context.Context, a canary.Action) (done bool, err error) {
+	if a.Do == canary.Wait {
+		return false, nil
+	}
+	after := a.After.Release
+	if after.Step >= 0 && after.Templates == "" && after.Phase == canary.Progressing {
+		e.judged = e.templates()
+		after.Templates = e.judged
+	}
+	place := e.placeAfter(a.Do, after)
+	beside := e.besides(after)
+	change := traffic.Change{Weights: a.After.Weights, Position: &place, Beside: &beside, Fence: a.Do != canary.GiveBack}
+	if after.Phase.Over() {
+		change.Notes = e.history(after)
+	}
+	return e.write(ctx, change, a.Why)
+}
+
+// placeAfter is the position with the release as it is after a move. Only a switch
+// makes the canary the stable version; in place, the stable Deployment has become
+// what the canary was.
+func (e *Engine) placeAfter(move canary.Move, after canary.Release) canary.Position {
+	place := e.place
+	if move == canary.Finish && e.c.Plan.Promotion != canary.InPlace {
+		place = place.Promoted()
+	}
+	place.Release = &after
+	return place
+}
+
+// writePatience bounds one write: the API server may hang, and what is seen
+// meanwhile may call for another.
+const writePatience = 5 * time.Second
+
+// write sends a change and takes what the route is then. A conflict, or an API
+// server that cannot, is no error: the next round decides anew.
+func (e *Engine) write(ctx context.Context, c traffic.Change, why string) (done bool, err error) {
+	if e.c.Clock.Now().Before(e.nextTry) {
+		return false, nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, writePatience)
+	defer cancel()
+	after, err := e.send(bounded, c)
+	switch {
+	case err == nil:
+		e.failing, e.pause, e.nextTry = "", 0, time.Time{}
+		e.take(after, why)
+		return true, nil
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case errors.Is(err, traffic.ErrConflict):
+		e.lookAgain(ctx)
+		return false, nil
+	case lasting(err):
+		return false, fmt.Errorf("%s: %w", why, err)
+	}
+	e.pause = min(max(2*e.pause, firstPause), longestPause)
+	e.nextTry = e.c.Clock.Now().Add(e.pause)
+	if e.failing == "" {
+		e.warn(fmt.Sprintf("the route cannot be written now, and this is tried again: %v", err))
+	}
+	e.failing = err.Error()
+	return false, nil
+}
+
+// Between two attempts to write.
+const (
+	firstPause   = 50 * time.Millisecond
+	longestPause = time.Second
+)
+
+// send writes weights and position. A canary that is not in the route yet, or no
+// more, has no weight to set: then the position is all there is to write.
+func (e *Engine) send(ctx context.Context, c traffic.Change) (traffic.Route, error) {
+	after, err := e.c.Router.Split(ctx, e.route, c, traffic.Write{})
+	if errors.Is(err, traffic.ErrNotSplit) && c.Weights == canary.AllStable() {
+		return e.c.Router.Remember(ctx, e.route, c, traffic.Write{})
+	}
+	return after, err
+}
+
+// lookAgain reads the route after a conflict: the watch tells of it soon, and a
+// rollback has no time.
+func (e *Engine) lookAgain(ctx context.Context) {
+	bounded, cancel := context.WithTimeout(ctx, writePatience)
+	defer cancel()
+	fresh, err := e.c.Router.Find(bounded, traffic.Query{
+		Namespace: e.route.Namespace, Route: e.route.Name, Host: e.route.Host, App: e.route.App,
+	})
+	if err == nil {
+		e.seeRoute(traffic.Sight{Route: fresh})
+	}
+}
+
+// rebases reports whether a person let the release go on with what there is now,
+// whatever it was before.
+func (e *Engine) rebases(r canary.Release, o canary.Observation) bool {
+	return r.Templates == "" && r.Step >= 0 && r.Phase == canary.Progressing && e.sighted && o.CanaryReady && e.stop == ""
+}
+
+// rebase writes down what is judged from now on, and begins the evidence anew where
+// that is another canary or stable version.
+func (e *Engine) rebase(ctx context.Context, r canary.Release) error {
+	r.Templates = e.templates()
+	renewed := e.judged != "" && subjects(e.judged) != subjects(r.Templates)
+	if renewed {
+		r.Judged = e.c.Clock.Now().UTC().Truncate(time.Millisecond)
+	}
+	place, beside := e.placeAfter(canary.TakeStep, r), e.besides(r)
+	weights := canary.Weights{Stable: canary.Total - r.Weight, Canary: r.Weight}
+	done, err := e.write(ctx, traffic.Change{Weights: weights, Position: &place, Beside: &beside, Fence: true}, "what is judged is what there is now")
+	if !done || err != nil {
+		return err
+	}
+	e.judged = r.Templates
+	if renewed {
+		return e.judgeAnew(ctx, r.Judged)
+	}
+	return nil
+}
+
+// roll has the stable Deployment follow, once.
+func (e *Engine) roll(ctx context.Context, r canary.Release) error {
+	if r.Phase != canary.Promoting || e.rolled {
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, writePatience)
+	defer cancel()
+	switch err := e.c.Roll(bounded); {
+	case err == nil:
+		e.rolled = true
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case lasting(err):
+		e.rolled = true // to no avail: the policy for a roll that failed is a person's
+		e.warn("the stable Deployment cannot be rolled: " + err.Error())
+	default:
+		e.warn("the stable Deployment cannot be rolled now, and this is tried again: " + err.Error())
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package release
+
+import (
+	"errors"
+	"strconv"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+)
+
+// seeRoute takes what a watch tells of the route.
+func (e *Engine) seeRoute(s traffic.Sight) {
+	if e.gone = s.Err; s.Err != nil {
+		if errors.Is(s.Err, traffic.ErrNoRoute) {
+			e.warnOnce("the route is gone: " + s.Err.Error())
+		}
+		return
+	}
+	e.watched = true
+	if s.Route.Subsets != "" {
+		e.subsets, e.subsetsBy = s.Route.Subsets, s.Route.SubsetsBy
+	}
+	if !older(s.Route.Version, e.route.Version) {
+		e.take(s.Route, "")
+	}
+}
+
+// take makes a route the present one, and tells what that changed of the release,
+// whoever did it: the engine, a person, or another command.
+func (e *Engine) take(r traffic.Route, why string) {
+	before, weight := e.now(), e.route.Weights.Canary
+	e.route = r
+	if !mine(r, before.ID) {
+		return
+	}
+	e.place = *r.Position
+	if e.route.Weights.Canary != weight {
+		e.expect()
+	}
+	e.tellChange(before, e.now(), why)
+}
+
+// expect lets the analysis know which share of the requests the canary is to get.
+func (e *Engine) expect() {
+	_ = e.evidence.analysis.Expect(float64(e.route.Weights.Canary)/canary.Total, e.c.Clock.Now()) // of 0 to 100: a share
+}
+
+// older reports whether one resourceVersion was written before another. They are
+// numbers that grow, and may be compared as such
+// (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
+// What is no number is not older: it is taken as it comes.
+func older(a, b string) bool {
+	x, errX := strconv.ParseUint(a, 10, 64)
+	y, errY := strconv.ParseUint(b, 10, 64)
+	return errX == nil && errY == nil && x < y
+}
+
+// lasting reports whether an error of the API server will be the same the next
+// time: nothing that waiting mends.
+func lasting(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) ||
+		errors.Is(err, traffic.ErrForeign) || errors.Is(err, traffic.ErrNotInstalled)
+}
+
+// again reports whether preparing failed in a way that may pass.
+func again(err error) bool { return err != nil && !errors.Is(err, ErrBroken) }

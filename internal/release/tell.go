@@ -1,0 +1,134 @@
+package release
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/event"
+)
+
+// event is one with everything in it but what it is.
+func (e *Engine) event(message string) event.Event {
+	r := e.now()
+	return event.Event{
+		Time: e.c.Clock.Now().UTC(),
+		Release: event.Release{
+			ID: r.ID, App: e.route.App, Namespace: e.route.Namespace, Route: e.route.Kind + " " + e.route.Name,
+			From: e.from, To: e.to, Image: r.Image,
+		},
+		At:      event.At{Phase: r.Phase, Step: r.Step, Steps: len(e.c.Plan.Steps), Weight: r.Weight, Basis: r.Basis},
+		Message: message,
+	}
+}
+
+func (e *Engine) say(kind event.Kind, message, by string) {
+	said := e.event(message)
+	said.Kind, said.By = kind, by
+	if kind == event.Promoted || kind == event.RolledBack {
+		said.Known = e.evidence.latest()
+	}
+	e.c.Tell(said)
+}
+
+func (e *Engine) warn(message string) { e.say(event.Warning, message, "") }
+
+// warnOnce does not repeat itself.
+func (e *Engine) warnOnce(message string) {
+	if e.warned != message {
+		e.warned = message
+		e.warn(message)
+	}
+}
+
+// announce says whose release begins, or goes on.
+func (e *Engine) announce() {
+	r := e.now()
+	if r.Phase == canary.Preparing && r.Step < 0 {
+		e.say(event.Started, fmt.Sprintf("%s is released over %s", e.to, e.from), r.By)
+		return
+	}
+	e.say(event.Attached, fmt.Sprintf("goes on at %s", place(r, len(e.c.Plan.Steps))), "")
+}
+
+// place says where a release stands.
+func place(r canary.Release, steps int) string {
+	switch {
+	case r.Step < 0:
+		return "the beginning"
+	case r.Rolling():
+		return "the promotion"
+	}
+	return fmt.Sprintf("step %d of %d, %d%%", r.Step+1, steps, r.Weight)
+}
+
+// tellChange tells what another release state means, whoever wrote it.
+func (e *Engine) tellChange(before, after canary.Release, why string) {
+	by := ""
+	if why == "" {
+		by = e.route.Author
+	}
+	say := func(kind event.Kind, otherwise string) { e.say(kind, cmp.Or(why, after.Why, otherwise), by) }
+	if before.Phase == canary.Paused && after.Phase != canary.Paused && !after.Phase.Over() {
+		say(event.Resumed, "somebody resumed it")
+	}
+	switch {
+	case before.Phase == after.Phase && before.Step == after.Step && before.Weight == after.Weight:
+	case after.Phase == canary.RolledBack:
+		say(event.RolledBack, "all traffic is with "+e.from)
+	case after.Phase == canary.Promoted:
+		say(event.Promoted, e.to+" is the stable version")
+	case after.Phase == canary.Promoting:
+		say(event.Rolling, "the stable Deployment is rolled to "+e.to)
+	case after.Phase == canary.Paused && before.Phase != canary.Paused:
+		say(event.Paused, "it waits for a person")
+	case before.Step != after.Step || before.Weight != after.Weight:
+		say(event.Step, place(after, len(e.c.Plan.Steps)))
+	}
+}
+
+// tellWaiting tells what is waited for when that is another thing than before. How
+// long still, or how many requests, is none.
+func (e *Engine) tellWaiting(a canary.Action) {
+	if e.waits = a.Why; a.Do != canary.Wait {
+		e.waiting, e.waits = "", ""
+		return
+	}
+	words := slices.DeleteFunc(strings.Fields(a.Why), func(word string) bool { return strings.ContainsAny(word, "0123456789") })
+	thing := strings.Join(words, " ")
+	if thing != e.waiting {
+		e.waiting = thing
+		e.say(event.Waiting, a.Why, "")
+	}
+}
+
+// tellForeign tells once what somebody else did.
+func (e *Engine) tellForeign(o canary.Observation) {
+	if o.Foreign != e.strange && o.Foreign != "" {
+		by := e.route.Author
+		if e.foreignSubject() != "" {
+			by = ""
+		}
+		e.say(event.Foreign, o.Foreign, by)
+	}
+	e.strange = o.Foreign
+}
+
+func (e *Engine) tellGate(name string, answer canary.Gate, why string) {
+	message := fmt.Sprintf("gate %q is %s", name, answer)
+	if why != "" {
+		message += ": " + why
+	}
+	e.say(event.Gate, message, "")
+}
+
+// history is what the route remembers of releases that are over, this one added.
+func (e *Engine) history(after canary.Release) map[string]string {
+	ended := after.End(e.from, e.to)
+	figures := e.evidence.analysis.Figures()
+	ended.Requests, ended.Errors = figures.Canary.Requests, figures.Canary.Bad
+	past := canary.ParseHistory(e.route.Notes[canary.HistoryAnnotation])
+	return map[string]string{canary.HistoryAnnotation: past.With(ended).Encode()}
+}

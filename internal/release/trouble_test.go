@@ -1,0 +1,302 @@
+package release_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/release"
+	"github.com/canaryctl/canaryctl/internal/workload"
+)
+
+// TestAPIServerThatCannot refuses every write for a while, just when harm is shown.
+func TestAPIServerThatCannot(t *testing.T) {
+	p := plan()
+	p.Steps[0].Min = seconds(60)
+	w := newWorld(p)
+	w.bad[onTest] = 0.2
+	r := w.start(t, p)
+	r.until("the first step", r.atWeight(10))
+	w.mu.Lock()
+	until := w.clock.Now().Add(20 * time.Second)
+	w.fault = func() error {
+		if w.clock.Now().Before(until) {
+			return apierrors.NewServiceUnavailable("it restarts")
+		}
+		return nil
+	}
+	w.mu.Unlock()
+	result, err := r.ended()
+	if err != nil || result.Release.Phase != canary.RolledBack {
+		t.Fatalf("%v, %+v", err, result.Release)
+	}
+	if late := result.Release.Since.Sub(until); late > 2*time.Second {
+		t.Errorf("rolled back %s after the API server could again", late)
+	}
+	if warned := r.heard(event.Warning); len(warned) != 1 {
+		t.Errorf("it told:\n%s", r.story())
+	}
+}
+
+func TestForbiddenWriteEndsTheEngine(t *testing.T) {
+	p := plan()
+	w := newWorld(p)
+	w.fault = func() error { return apierrors.NewForbidden(schemaOf("virtualservices"), "shop", errors.New("no")) }
+	r := w.start(t, p)
+	if _, err := r.ended(); !apierrors.IsForbidden(err) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestTwoEngines lets both drive, as if there were no lease. Every write is decided
+// on what the route says, so that no step is left out or taken twice.
+func TestTwoEngines(t *testing.T) {
+	p := plan()
+	w := newWorld(p)
+	one, other := w.start(t, p), w.start(t, p)
+	if _, err := one.ended(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.ended(); err != nil {
+		t.Fatal(err)
+	}
+	var steps []int
+	for _, seen := range w.seen {
+		steps = append(steps, seen.Canary)
+	}
+	if got := fmt.Sprint(steps); got != "[10 50 100]" {
+		t.Errorf("weights %s", got)
+	}
+}
+
+func TestSilence(t *testing.T) {
+	p := plan()
+	p.Steps[0].Min = seconds(5)
+	p.NoData, p.Policy.NoData = seconds(10), canary.RollBack
+	w := newWorld(p)
+	r := w.start(t, p)
+	r.until("the first step", r.atWeight(10))
+	w.mu.Lock()
+	w.silent = fmt.Errorf("%w: gone", metrics.ErrUnavailable)
+	w.mu.Unlock()
+	result, err := r.ended()
+	if err != nil || result.Release.Phase != canary.RolledBack || !strings.Contains(result.Release.Why, "no counts") {
+		t.Errorf("%v, %+v", err, result.Release)
+	}
+}
+
+func TestGate(t *testing.T) {
+	p := plan()
+	p.Steps[1].Gate = "board"
+	w := newWorld(p)
+	var asked atomic.Int32
+	answers := []canary.Gate{canary.GateClosed, canary.GateClosed, canary.GateOpen}
+	r := w.start(t, p, func(c *release.Config) {
+		c.Ask = func(_ context.Context, name, before string, at event.Event) (canary.Gate, string, error) {
+			if name != "board" || before != "step" || at.At.Weight != 10 {
+				t.Errorf("asked %s before %s at %d%%", name, before, at.At.Weight)
+			}
+			return answers[asked.Add(1)-1], "they say so", nil
+		}
+		c.GateEvery = func(string) time.Duration { return 3 * time.Second }
+	})
+	result, err := r.ended()
+	if err != nil || result.Release.Phase != canary.Promoted || asked.Load() != 3 {
+		t.Errorf("%v, asked %d times, %+v", err, asked.Load(), result.Release)
+	}
+	if told := r.heard(event.Gate); len(told) != 2 { // closed, then open
+		t.Errorf("it told:\n%s", r.story())
+	}
+}
+
+func TestGateThatDenies(t *testing.T) {
+	p := plan()
+	p.Confirm = "board"
+	w := newWorld(p)
+	r := w.start(t, p, func(c *release.Config) {
+		c.Ask = func(_ context.Context, _, before string, _ event.Event) (canary.Gate, string, error) {
+			if before != "promotion" {
+				t.Errorf("asked before %s", before)
+			}
+			return canary.GateDenied, "not on a Friday", nil
+		}
+		c.GateEvery = func(string) time.Duration { return time.Second }
+	})
+	result, err := r.ended()
+	if err != nil || result.Release.Phase != canary.RolledBack {
+		t.Errorf("%v, %+v", err, result.Release)
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer canary.Response
+		policy canary.Response
+		want   canary.Phase
+		weight int
+	}{
+		"the plan pauses":       {"", canary.Pause, canary.Paused, 10},
+		"the plan rolls back":   {"", canary.RollBack, canary.RolledBack, 0},
+		"the person rolls back": {canary.RollBack, canary.Pause, canary.RolledBack, 0},
+		"the person pauses":     {canary.Pause, canary.RollBack, canary.Paused, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := plan()
+			p.Steps[0].Min, p.Policy.Interrupt = seconds(60), test.policy
+			w := newWorld(p)
+			r := w.start(t, p)
+			r.until("the first step", r.atWeight(10))
+			r.engine.Interrupt(t.Context(), test.answer)
+			result, err := r.ended()
+			if err != nil || result.Release.Phase != test.want || w.now().Weights.Canary != test.weight {
+				t.Errorf("%v, %+v, weights %s", err, result.Release, w.now().Weights)
+			}
+		})
+	}
+}
+
+func TestCanaryThatCannotStart(t *testing.T) {
+	p := plan()
+	w := newWorld(p)
+	tries := 0
+	r := w.start(t, p, func(c *release.Config) {
+		c.Prepare = func(context.Context) error {
+			if tries++; tries < 3 {
+				return errors.New("the API server restarts")
+			}
+			return fmt.Errorf("%w: the image is not there", release.ErrBroken)
+		}
+	})
+	result, err := r.ended()
+	if err != nil || result.Release.Phase != canary.RolledBack || !strings.Contains(result.Release.Why, "the image is not there") {
+		t.Errorf("%v, %+v", err, result.Release)
+	}
+	if tries != 3 || len(r.heard(event.Warning)) != 2 {
+		t.Errorf("%d tries, and it told:\n%s", tries, r.story())
+	}
+}
+
+// TestStableDegraded keeps the traffic with a bad canary while stable cannot
+// answer at all.
+func TestStableDegraded(t *testing.T) {
+	p := plan()
+	p.Steps[0].Min = seconds(60)
+	w := newWorld(p)
+	r := w.start(t, p)
+	r.until("the first step", r.atWeight(10))
+	w.become(stable, 0)
+	w.mu.Lock()
+	w.bad[onTest] = 0.2
+	w.mu.Unlock()
+	r.until("a minute goes by", func() func() bool {
+		then := w.clock.Now().Add(time.Minute)
+		return func() bool { return w.clock.Now().After(then) }
+	}())
+	if got := w.now().Weights.Canary; got != 10 {
+		t.Fatalf("the canary has %d%%", got)
+	}
+	w.become(stable, 1)
+	result, err := r.ended()
+	if err != nil || result.Release.Phase != canary.RolledBack {
+		t.Errorf("%v, %+v", err, result.Release)
+	}
+}
+
+// become changes how many Pods of a version are ready.
+func (w *world) become(version string, ready int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ready[version] = ready
+	w.wake()
+}
+
+// TestAnotherTemplate pauses when what is judged is changed. Who resumes has it
+// judged from then on, by evidence of its own.
+func TestAnotherTemplate(t *testing.T) {
+	p := plan()
+	p.Steps[0].Min = seconds(20)
+	w := newWorld(p)
+	r := w.start(t, p)
+	r.until("the first step", r.atWeight(10))
+	r.until("some evidence", func() bool { return len(r.heard(event.Evidence)) > 3 })
+	w.mu.Lock()
+	w.versions[onTest] = workload.Deployed{Name: "shop-v2", Template: "other", Author: `"kubectl-edit"`}
+	w.wake()
+	w.mu.Unlock()
+	r.until("a pause", func() bool { return w.now().Position.Release.Phase == canary.Paused })
+	if why := w.now().Position.Release.Why; !strings.Contains(why, "kubectl-edit") || !strings.Contains(why, "shop-v2") {
+		t.Errorf("why: %s", why)
+	}
+	w.edit(func(rel canary.Release) canary.Release { return rel.Again(p, w.now().Weights, w.clock.Now()) })
+	r.until("it is judged anew", func() bool { return !w.now().Position.Release.Judged.IsZero() })
+	result, err := r.ended()
+	if err != nil || result.Release.Phase != canary.Promoted {
+		t.Fatalf("%v, %+v\n%s", err, result.Release, r.story())
+	}
+	last := result.Known.Metrics[0]
+	if total := uint64(w.clock.Since(result.Release.Judged).Seconds() * w.rate); last.Stable.Requests+last.Canary.Requests > total {
+		t.Errorf("evidence of %d requests, and there were %d since", last.Stable.Requests+last.Canary.Requests, total)
+	}
+}
+
+func TestInPlace(t *testing.T) {
+	p := plan()
+	p.Promotion = canary.InPlace
+	w := newWorld(p)
+	rolls := 0
+	r := w.start(t, p, func(c *release.Config) {
+		c.Roll = func(context.Context) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			rolls++
+			if w.route.Weights != canary.AllCanary() {
+				t.Errorf("rolled at %s", w.route.Weights)
+			}
+			w.versions[stable] = workload.Deployed{Name: "shop-v1", Template: "two"}
+			w.ready[stable] = 0
+			w.wake()
+			return nil
+		}
+	})
+	r.until("stable rolls", func() bool { return w.now().Position.Release.Phase == canary.Promoting && rolls == 1 })
+	r.until("some time goes by", func() func() bool {
+		then := w.clock.Now().Add(10 * time.Second)
+		return func() bool { return w.clock.Now().After(then) }
+	}())
+	if got := w.now().Weights; got != canary.AllCanary() {
+		t.Fatalf("weights %s while it rolls", got)
+	}
+	w.mu.Lock()
+	w.versions[stable] = workload.Deployed{Name: "shop-v1", Template: "two", RolledOut: true}
+	w.ready[stable] = 2
+	w.wake()
+	w.mu.Unlock()
+	result, err := r.ended()
+	if err != nil || result.Release.Phase != canary.Promoted || w.now().Weights != canary.AllStable() || rolls != 1 {
+		t.Errorf("%v, %d rolls, weights %s, %+v", err, rolls, w.now().Weights, result.Release)
+	}
+	if now := w.now(); now.Stable != stable {
+		t.Errorf("stable is %s", now.Stable)
+	}
+}
+
+func TestSuperseded(t *testing.T) {
+	p := plan()
+	p.Steps[0].Min = seconds(60)
+	w := newWorld(p)
+	r := w.start(t, p)
+	r.until("the first step", r.atWeight(10))
+	w.edit(func(canary.Release) canary.Release { return canary.Begin("r2", "hash", w.clock.Now()) })
+	if _, err := r.ended(); !errors.Is(err, release.ErrSuperseded) {
+		t.Errorf("%v", err)
+	}
+}
