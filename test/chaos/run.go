@@ -21,6 +21,9 @@ const (
 	reviveEvery   = time.Second      // between engines that are started one after the other
 )
 
+// usage is the exit status of a command that is typed wrong.
+const usage = 2
+
 // outcome is what became of a run.
 type outcome struct {
 	script  script
@@ -137,6 +140,11 @@ func (s *scene) see(ctx context.Context, calm <-chan struct{}) (resumed int, err
 		default:
 		}
 		running := s.engines()
+		for _, p := range s.all() {
+			if !p.alive() && p.code == usage {
+				return resumed, fmt.Errorf("%v is not understood:\n%s", p.args, p.said())
+			}
+		}
 		switch {
 		case s.over() && len(running) == 0 && !calmSince.IsZero():
 			return resumed, nil
@@ -149,7 +157,7 @@ func (s *scene) see(ctx context.Context, calm <-chan struct{}) (resumed int, err
 			continue // or a person types something
 		}
 		if !calmSince.IsZero() && way != "resume" {
-			if _, err := s.person(ctx, way, "--yes"); err != nil {
+			if _, err := s.person(ctx, way); err != nil {
 				return resumed, err
 			}
 			way = "resume"

@@ -125,7 +125,7 @@ func (s *scene) sh(ctx context.Context, line string) error {
 
 // release begins the release that the script is of.
 func (s *scene) release() (*process, error) {
-	args := []string{"release", "--image", "versioned-echo:v2", "--yes", "-f", s.plan()}
+	args := []string{"release", "--image", "versioned-echo:v2", "-f", s.plan()}
 	for _, one := range s.script.environment() {
 		args = append(args, "--set-env", one)
 	}

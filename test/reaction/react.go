@@ -66,7 +66,7 @@ func react(ctx context.Context, lab *labtest.Lab, namespace, source string, rate
 	traffic := lab.Send(ctx, "versioned-echo."+namespace, rate)
 	defer func() { _, _ = traffic.Stop() }()
 	const rolledBack = 3
-	if err := sh(ctx, lab, fmt.Sprintf("canaryctl release --image versioned-echo:v3 --set-env FAULT_ERROR_SHARE=0.2 --yes -f %s --record %s --metrics-source %s -n %s",
+	if err := sh(ctx, lab, fmt.Sprintf("canaryctl release --image versioned-echo:v3 --set-env FAULT_ERROR_SHARE=0.2 -f %s --record %s --metrics-source %s -n %s",
 		plan, record, source, namespace), rolledBack); err != nil {
 		return reaction{}, err
 	}
