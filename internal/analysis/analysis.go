@@ -260,6 +260,3 @@ func (a *Analysis) Outcome() Outcome {
 
 // Config is how it decides, with the edges that were chosen.
 func (a *Analysis) Config() Config { return a.config }
-
-// End is when the last interval that is in it ended; zero before the first.
-func (a *Analysis) End() time.Time { return a.end }

@@ -116,13 +116,13 @@ func TestListingWaitsForNobody(t *testing.T) {
 	})
 }
 
-type ready struct{ *mute }
+type instant struct{ *mute }
 
-func (ready) Prompt() bool { return true }
+func (instant) Prompt() bool { return true }
 
 // Pods are read when they are asked, and nobody waits for a scrape of them.
 func TestAnySourceIsPromptAsTheChosenOneIs(t *testing.T) {
-	s := &anySource{clock: clock.RealClock{}, candidates: []candidate{{stream: ready{&mute{asked: new([]string)}}}}}
+	s := &anySource{clock: clock.RealClock{}, candidates: []candidate{{stream: instant{&mute{asked: new([]string)}}}}}
 	if s.Prompt() {
 		t.Error("prompt before it is known where to read")
 	}

@@ -133,7 +133,7 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 	}
 	engine, err := release.New(release.Config{
 		Plan: d.document.Plan(), Analysis: config, Route: route,
-		Router: watching, Workloads: deployments, Source: d.open(route),
+		Router: watching, Workloads: deployments, Source: d.open(route), Every: d.source.interval,
 		Lease: keeper{l}, Saved: before.Evidence,
 		Prepare: func(ctx context.Context) error { return brokenFor(d.prepare(ctx, deployments, route, out.progress)) },
 		Roll: func(ctx context.Context) error {

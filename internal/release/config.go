@@ -76,7 +76,10 @@ type Config struct {
 	Router    Router
 	Workloads Workloads
 	Source    Source
-	Lease     Lease // nil for none
+	// Every is the time between two readings where the source has no pace of its
+	// own.
+	Every time.Duration
+	Lease Lease // nil for none
 	// Saved is what the engine before left in the lease.
 	Saved string
 

@@ -39,6 +39,7 @@ type Engine struct {
 	broken              string          // why it never will be
 	judged              string          // the templates and subsets that the evidence is of
 	rolled              bool            // the stable Deployment was given the new template
+	followed            bool            // and was seen to have it
 	stop                canary.Response // what to do on the way out; empty to go on
 	stopBy              time.Time
 	failing             string // why writes fail; empty when they do not

@@ -109,10 +109,7 @@ func TestPersonSteersThroughTheRoute(t *testing.T) {
 		return rel.PausedFor(canary.CausePerson, "ann asked for it", w.clock.Now())
 	})
 	r.until("the pause is told", func() bool { return len(r.heard(event.Paused)) == 1 })
-	r.until("a minute goes by", func() func() bool {
-		then := w.clock.Now().Add(time.Minute)
-		return func() bool { return w.clock.Now().After(then) }
-	}())
+	r.until("a minute goes by", r.passed(time.Minute))
 	if got := w.now().Weights.Canary; got != 10 {
 		t.Fatalf("paused, and %d%%", got)
 	}

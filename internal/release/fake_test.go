@@ -259,6 +259,7 @@ func (w *world) start(t *testing.T, plan canary.Plan, with ...func(*release.Conf
 		Source: func(time.Time) (release.Stream, error) {
 			return &counts{world: w, last: w.clock.Now(), carry: map[string]float64{}}, nil
 		},
+		Every:   time.Second,
 		Prepare: func(context.Context) error { return nil },
 		Roll:    func(context.Context) error { return errors.New("not in this test") },
 		Tell: func(e event.Event) {

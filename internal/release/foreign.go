@@ -32,6 +32,9 @@ func (e *Engine) foreignSubject() string {
 	if release.Templates == "" || !e.sighted {
 		return ""
 	}
+	if stable := e.versions.Deployments[e.place.Stable]; release.Rolling() && e.followed && e.watchedRoll() == "" {
+		return fmt.Sprintf("%s changed the Pod template of Deployment %s back", author(stable.Author), stable.Name)
+	}
 	now := e.templates()
 	for _, part := range strings.Fields(release.Templates) {
 		name, _, _ := strings.Cut(part, "=")

@@ -41,14 +41,18 @@ func (e *Engine) observe() canary.Observation {
 	return o
 }
 
-// seenRoll is how far the stable Deployment is. What the Pods tell lags behind what
-// was just sent.
+// seenRoll is how far the stable Deployment is. What is seen lags behind what was
+// just sent.
 func (e *Engine) seenRoll() canary.Roll {
-	seen := workload.Rolled(e.versions.Deployments[e.place.Stable], e.versions.Deployments[e.place.Canary])
+	seen := e.watchedRoll()
 	if seen == "" && e.rolled {
 		return canary.Rolling
 	}
 	return seen
+}
+
+func (e *Engine) watchedRoll() canary.Roll {
+	return workload.Rolled(e.versions.Deployments[e.place.Stable], e.versions.Deployments[e.place.Canary])
 }
 
 // seeVersions takes what the Pods are now. What cannot be known now is as it was.
@@ -60,6 +64,7 @@ func (e *Engine) seeVersions(s workload.Sight) {
 	}
 	e.versions = s
 	e.sighted = true
+	e.followed = e.followed || e.rolled && e.watchedRoll() != ""
 	switch {
 	case s.Ready(e.place.Canary) > 0:
 		e.unready = time.Time{}

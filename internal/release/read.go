@@ -88,29 +88,21 @@ func (e *Engine) read(ctx context.Context) {
 	}
 	e.beside(func() {
 		stream, err := e.c.Source(since)
-		pace := metrics.NewPace(metrics.DefaultPace())
+		if err != nil {
+			e.tell(ctx, func() { e.hear(into, nil, err, "") })
+			return // it will never be there: the policy for no data decides
+		}
+		pace := metrics.NewPace(stream, e.c.Every)
 		for ctx.Err() == nil {
-			var got []metrics.Interval
-			if err == nil {
-				got, err = stream.Next(ctx)
-			}
+			got, err := stream.Next(ctx)
 			if ctx.Err() != nil {
 				return
 			}
-			name := ""
-			if err == nil {
-				name = stream.Name()
-			}
-			failure := err
-			e.tell(ctx, func() { e.hear(into, got, failure, name) })
-			if stream == nil {
-				return // it will never be there: the policy for no data decides
-			}
-			pause := pace.Next(e.c.Clock.Now(), got, err)
-			err = nil
+			name := stream.Name()
+			e.tell(ctx, func() { e.hear(into, got, err, name) })
 			select {
 			case <-ctx.Done():
-			case <-e.c.Clock.After(pause):
+			case <-e.c.Clock.After(pace.Next(e.c.Clock.Now(), got, err)):
 			}
 		}
 	})

@@ -39,6 +39,9 @@ func (e *Engine) take(r traffic.Route, why string) {
 	if e.route.Weights.Canary != weight {
 		e.expect()
 	}
+	if before.Phase == canary.Paused && e.now().Phase == canary.Promoting {
+		e.rolled, e.followed = false, false // whoever resumed it wants it rolled, whatever it has now
+	}
 	e.tellChange(before, e.now(), why)
 }
 

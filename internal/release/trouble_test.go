@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
@@ -197,10 +198,7 @@ func TestStableDegraded(t *testing.T) {
 	w.mu.Lock()
 	w.bad[onTest] = 0.2
 	w.mu.Unlock()
-	r.until("a minute goes by", func() func() bool {
-		then := w.clock.Now().Add(time.Minute)
-		return func() bool { return w.clock.Now().After(then) }
-	}())
+	r.until("a minute goes by", r.passed(time.Minute))
 	if got := w.now().Weights.Canary; got != 10 {
 		t.Fatalf("the canary has %d%%", got)
 	}
@@ -248,44 +246,93 @@ func TestAnotherTemplate(t *testing.T) {
 	}
 }
 
-func TestInPlace(t *testing.T) {
+// deployed is a version as a watch sees it. Its template is its image.
+func deployed(version, image string, done bool) workload.Deployed {
+	ready := int64(0)
+	if done {
+		ready = 2
+	}
+	labels := map[string]any{"app": "shop", "version": version}
+	return workload.Deployed{Name: "shop-" + version, Template: image, Author: `"kubectl-edit"`, Object: &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "Deployment",
+		"metadata": map[string]any{"name": "shop-" + version, "namespace": "default", "labels": labels, "generation": int64(1)},
+		"spec": map[string]any{
+			"replicas": int64(2), "selector": map[string]any{"matchLabels": labels},
+			"template": map[string]any{
+				"metadata": map[string]any{"labels": labels},
+				"spec":     map[string]any{"containers": []any{map[string]any{"name": "shop", "image": image}}},
+			},
+		},
+		"status": map[string]any{"observedGeneration": int64(1), "replicas": ready, "updatedReplicas": ready, "readyReplicas": ready, "availableReplicas": ready},
+	}}}
+}
+
+// set changes a version's Deployment.
+func (w *world) set(version string, d workload.Deployed, ready int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.versions[version], w.ready[version] = d, ready
+	w.wake()
+}
+
+// rolling is a promotion in place that has begun.
+func rolling(t *testing.T) (*run, *atomic.Int32) {
+	t.Helper()
 	p := plan()
 	p.Promotion = canary.InPlace
 	w := newWorld(p)
-	rolls := 0
+	w.versions[stable], w.versions[onTest] = deployed(stable, "shop:v1", true), deployed(onTest, "shop:v2", true)
+	var rolls atomic.Int32
 	r := w.start(t, p, func(c *release.Config) {
 		c.Roll = func(context.Context) error {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			rolls++
-			if w.route.Weights != canary.AllCanary() {
-				t.Errorf("rolled at %s", w.route.Weights)
+			rolls.Add(1)
+			if got := w.now().Weights; got != canary.AllCanary() {
+				t.Errorf("rolled at %s", got)
 			}
-			w.versions[stable] = workload.Deployed{Name: "shop-v1", Template: "two"}
-			w.ready[stable] = 0
-			w.wake()
+			w.set(stable, deployed(stable, "shop:v2", false), 0)
 			return nil
 		}
 	})
-	r.until("stable rolls", func() bool { return w.now().Position.Release.Phase == canary.Promoting && rolls == 1 })
-	r.until("some time goes by", func() func() bool {
-		then := w.clock.Now().Add(10 * time.Second)
-		return func() bool { return w.clock.Now().After(then) }
-	}())
+	r.until("stable rolls", func() bool { return rolls.Load() == 1 })
+	r.until("some time goes by", r.passed(10*time.Second))
 	if got := w.now().Weights; got != canary.AllCanary() {
 		t.Fatalf("weights %s while it rolls", got)
 	}
-	w.mu.Lock()
-	w.versions[stable] = workload.Deployed{Name: "shop-v1", Template: "two", RolledOut: true}
-	w.ready[stable] = 2
-	w.wake()
-	w.mu.Unlock()
+	return r, &rolls
+}
+
+// passed reports whether so much time went by since.
+func (r *run) passed(d time.Duration) func() bool {
+	then := r.clock.Now().Add(d)
+	return func() bool { return r.clock.Now().After(then) }
+}
+
+func TestInPlace(t *testing.T) {
+	r, rolls := rolling(t)
+	r.set(stable, deployed(stable, "shop:v2", true), 2)
 	result, err := r.ended()
-	if err != nil || result.Release.Phase != canary.Promoted || w.now().Weights != canary.AllStable() || rolls != 1 {
-		t.Errorf("%v, %d rolls, weights %s, %+v", err, rolls, w.now().Weights, result.Release)
+	if err != nil || result.Release.Phase != canary.Promoted || r.now().Weights != canary.AllStable() || rolls.Load() != 1 {
+		t.Errorf("%v, %d rolls, weights %s, %+v", err, rolls.Load(), r.now().Weights, result.Release)
 	}
-	if now := w.now(); now.Stable != stable {
+	if now := r.now(); now.Stable != stable {
 		t.Errorf("stable is %s", now.Stable)
+	}
+}
+
+// TestInPlaceTurnedBack has GitOps set the stable Deployment back while it rolls.
+// That is nothing to fight over: a person decides.
+func TestInPlaceTurnedBack(t *testing.T) {
+	r, rolls := rolling(t)
+	r.set(stable, deployed(stable, "shop:v1", true), 2)
+	r.until("a pause", func() bool { return r.now().Position.Release.Phase == canary.Paused })
+	if got := r.now(); got.Weights != canary.AllCanary() || !strings.Contains(got.Position.Release.Why, "back") || rolls.Load() != 1 {
+		t.Errorf("weights %s, %d rolls: %s", got.Weights, rolls.Load(), got.Position.Release.Why)
+	}
+	r.edit(func(rel canary.Release) canary.Release { return rel.Again(plan(), r.now().Weights, r.clock.Now()) })
+	r.until("it rolls again", func() bool { return rolls.Load() == 2 })
+	r.set(stable, deployed(stable, "shop:v2", true), 2)
+	if result, err := r.ended(); err != nil || result.Release.Phase != canary.Promoted {
+		t.Errorf("%v, %+v", err, result.Release)
 	}
 }
 

@@ -56,19 +56,27 @@ func render(t testing.TB, write writer, r record.Release) string {
 }
 
 // all are releases of every kind, and what hardly is one.
-func all() map[string][]event.Event {
-	return map[string][]event.Event{
-		"promoted":    recordtest.Promoted(),
-		"rolled-back": recordtest.RolledBack(),
-		"eventful":    recordtest.Eventful(),
-		"long":        recordtest.Long(),
-		"one event":   recordtest.Promoted()[:1],
-		"no evidence": recordtest.New("r", 1).Tell(event.Started, "", "").Step(0, 10).Wait(time.Minute).Tell(event.Warning, "", "nothing answers").Events,
-		"paused":      recordtest.New("r", 2).Step(0, 10).Read(time.Minute).In(canary.Paused).Tell(event.Paused, "ana", "ana asked for it").Events,
-		"left":        recordtest.New("r", 2).Step(0, 10).Read(time.Minute).Tell(event.Detached, "", "left").Events,
-		"hostile":     hostile(),
-		"absurd":      absurd(),
+func all() map[string]func() []event.Event {
+	return map[string]func() []event.Event{
+		"promoted":    recordtest.Promoted,
+		"rolled-back": recordtest.RolledBack,
+		"eventful":    recordtest.Eventful,
+		"one event":   func() []event.Event { return recordtest.Promoted()[:1] },
+		"no evidence": func() []event.Event {
+			return recordtest.New("r", 1).Tell(event.Started, "", "").Step(0, 10).Wait(time.Minute).Tell(event.Warning, "", "nothing answers").Events
+		},
+		"paused": paused,
+		"left": func() []event.Event {
+			return recordtest.New("r", 2).Step(0, 10).Read(time.Minute).Tell(event.Detached, "", "left").Events
+		},
+		"two metrics": twoMetrics,
+		"hostile":     hostile,
+		"absurd":      absurd,
 	}
+}
+
+func paused() []event.Event {
+	return recordtest.New("r", 2).Step(0, 10).Read(time.Minute).In(canary.Paused).Tell(event.Paused, "ana", "ana asked for it").Events
 }
 
 const nasty = `</title></style>"'><script>alert(1)</script><img src=x onerror=alert(1)>{{.}}` + "\x00\x1b[31m\u202e\n```"
@@ -85,6 +93,19 @@ func hostile() []event.Event {
 		}
 		if e.Kind == event.Warning {
 			e.Kind, e.At.Phase, e.At.Basis = nasty, nasty, nasty
+		}
+	}
+	return events
+}
+
+// twoMetrics judges latency too, which begins later.
+func twoMetrics() []event.Event {
+	events := recordtest.Promoted()
+	for i, e := range events {
+		if e.Known != nil && i > 20 {
+			slow := e.Known.Metrics[0]
+			slow.Name = "latency"
+			e.Known.Metrics = append(e.Known.Metrics, slow)
 		}
 	}
 	return events
@@ -111,7 +132,7 @@ func TestGolden(t *testing.T) {
 				continue
 			}
 			file := filepath.Join("testdata", name+"."+extension)
-			got := render(t, write, release(t, all()[name]))
+			got := render(t, write, release(t, all()[name]()))
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -133,7 +154,7 @@ func TestGolden(t *testing.T) {
 func TestPageStandsAlone(t *testing.T) {
 	for name, events := range all() {
 		t.Run(name, func(t *testing.T) {
-			text := render(t, report.HTML, release(t, events))
+			text := render(t, report.HTML, release(t, events()))
 			balanced(t, text)
 			if url := regexp.MustCompile(`https?://[^"'< ]*`).FindString(strings.ReplaceAll(text, `xmlns="http://www.w3.org/2000/svg"`, "")); url != "" {
 				t.Errorf("the page has the address %s", url)
@@ -203,7 +224,7 @@ func balanced(t *testing.T, text string) {
 func TestPictureIsXML(t *testing.T) {
 	for name, events := range all() {
 		t.Run(name, func(t *testing.T) {
-			text := render(t, report.SVG, release(t, events))
+			text := render(t, report.SVG, release(t, events()))
 			decoder := xml.NewDecoder(strings.NewReader(text))
 			for {
 				token, err := decoder.Token()
@@ -227,6 +248,7 @@ func TestPictureIsXML(t *testing.T) {
 // Three hours of readings make no more of a page than a few hundred.
 func TestLongReleaseStaysSmall(t *testing.T) {
 	text := render(t, report.HTML, release(t, recordtest.Long()))
+	balanced(t, text)
 	if len(text) > 200_000 {
 		t.Errorf("the page has %d bytes", len(text))
 	}
@@ -254,6 +276,18 @@ func TestPictureHasWordsAndTables(t *testing.T) {
 	}
 }
 
+func TestEveryMetricHasItsPlots(t *testing.T) {
+	text := render(t, report.SVG, release(t, twoMetrics()))
+	var got []string
+	for _, title := range regexp.MustCompile(`<text class="title"[^>]*>([^<]*)<`).FindAllStringSubmatch(text, -1) {
+		got = append(got, title[1])
+	}
+	want := []string{"Traffic to the canary", "Ratio of errors", "Evidence by errors", "Ratio of latency", "Evidence by latency", "Latency", "Requests hurt"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSentence(t *testing.T) {
 	play := func() *recordtest.Play { return recordtest.New("r", 3).Tell(event.Started, "ci", "") }
 	for name, c := range map[string]struct {
@@ -265,7 +299,7 @@ func TestSentence(t *testing.T) {
 		"proved":                  {recordtest.Promoted(), "on proof."},
 		"by hand":                 {recordtest.Eventful(), "by hand, by ben@example.com."},
 		"on exposure":             {play().Step(0, 50).Read(time.Second).End(canary.Promoted, canary.PassedOnExposure, "", "").Events, "v2 is the stable version of shop: it was promoted 1 s after the release began, on the planned exposure without an alarm, which is no proof."},
-		"paused":                  {all()["paused"], "The release of v2 of shop is not over: after 1 min it stands at step 1 of 2, with 10% of the traffic; ana asked for it."},
+		"paused":                  {paused(), "The release of v2 of shop is not over: after 1 min it stands at step 1 of 2, with 10% of the traffic; ana asked for it."},
 		"just begun":              {recordtest.Promoted()[:1], "it stands at its preparation, with 0% of the traffic; release of v2 beside v1."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -285,7 +319,7 @@ func TestDecisionStatesItsGuarantee(t *testing.T) {
 		"evidence for":     {recordtest.Promoted(), "at most 1 in 20 is ever promoted on such evidence"},
 		"a person":         {recordtest.Eventful(), "A person decided: somebody asked for the promotion."},
 		"something else":   {recordtest.New("r", 1).Step(0, 5).End(canary.RolledBack, "", "", "the budget is spent").Events, "Not the evidence decided, but this: the budget is spent."},
-		"nothing yet":      {all()["paused"], "Nothing is decided yet."},
+		"nothing yet":      {paused(), "Nothing is decided yet."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := strings.Join(report.Decision(release(t, c.events)), "\n"); !strings.Contains(got, c.want) {

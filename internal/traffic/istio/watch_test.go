@@ -23,7 +23,7 @@ func watched(t *testing.T) (*kubetest.Server, *istio.Router, *routertest.Watcher
 	t.Helper()
 	s := kubetest.New(t, one)
 	router, route := connected(t, s)
-	route, err := router.Admit(t.Context(), route, "v2", traffic.Write{})
+	route, err := router.Admit(t.Context(), route, traffic.Admission{Version: "v2"}, traffic.Write{})
 	if err != nil {
 		t.Fatal(err)
 	}
