@@ -69,15 +69,28 @@ func readRecord(path string) (events []event.Event, torn int, err error) {
 
 func (e evidence) last() labtest.Sight { return e.routes[len(e.routes)-1] }
 
+// outcomeOf is how the latest release ended, by a version of the route; empty where
+// it did not. Once the canary is gone, the history alone tells.
+func outcomeOf(at labtest.Sight) canary.Phase {
+	r := at.Release()
+	switch {
+	case r.Phase.Over():
+		return r.Phase
+	case r.ID == "" && len(at.History) > 0:
+		return at.History[0].Outcome
+	}
+	return ""
+}
+
 // phase is where the release ended; empty where it did not.
 func (e evidence) phase() canary.Phase {
-	if at := e.last().Release().Phase; at.Over() {
-		return at
-	}
-	if e.forgotten && e.last().Weight("v2") == 0 {
+	at := e.last()
+	switch outcome := outcomeOf(at); {
+	case outcome != "" || !e.forgotten:
+		return outcome
+	case at.Weight("v2") == 0:
 		return canary.RolledBack
-	}
-	if e.forgotten && e.last().Weight("v2") == canary.Total {
+	case at.Weight("v2") == canary.Total:
 		return canary.Promoted
 	}
 	return ""
@@ -91,6 +104,17 @@ func (e evidence) writer(version string) *process {
 		}
 	}
 	return nil
+}
+
+// drives reports whether a version of the route is what only an engine writes: the
+// next step, or the promotion. What persons ask for is beside that.
+func (e evidence) drives(i int) bool {
+	if i == 0 {
+		return false
+	}
+	was, is := e.routes[i-1].Release(), e.routes[i].Release()
+	forward := is.Phase == canary.Promoting || is.Phase == canary.Promoted
+	return was.ID == is.ID && (is.Step > was.Step || forward && was.Phase != is.Phase)
 }
 
 // hadReady reports whether a version had a ready Pod at some moment around another:

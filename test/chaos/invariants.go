@@ -105,8 +105,8 @@ func oneEngine(e evidence) (wrong []string) {
 	var order []*process
 	for i, r := range e.routes {
 		p := e.writer(r.Version)
-		if p == nil || !p.engine {
-			continue
+		if p == nil || !p.engine && !e.drives(i) {
+			continue // a person's command may come between, unless it drives
 		}
 		if n := len(order); n == 0 || order[n-1] != p {
 			if at := slices.Index(order, p); at >= 0 {
@@ -182,10 +182,10 @@ func recordComplete(e evidence) (wrong []string) {
 		begun = begun || told.Kind == event.Started || told.Kind == event.Attached
 		ends = ends || told.Kind == event.Promoted || told.Kind == event.RolledBack
 	}
-	drove := false
+	drove, endedIt := false, false
 	for i, r := range e.routes {
 		if p := e.writer(r.Version); p != nil && p.engine && r.Release().Step >= 0 {
-			drove = true
+			drove, endedIt = true, endedIt || r.Release().Phase.Over() && p.code >= 0
 			if weight := r.Weight("v2"); !said[weight] {
 				said[weight] = true
 				wrong = append(wrong, fmt.Sprintf("route %d: the record says nothing of %d%% for the canary", i, weight))
@@ -195,7 +195,7 @@ func recordComplete(e evidence) (wrong []string) {
 	if drove && !begun {
 		wrong = append(wrong, "the record has no beginning")
 	}
-	if slices.ContainsFunc(e.processes, (*process).saidOver) && !ends {
+	if endedIt && !ends {
 		wrong = append(wrong, "the record has no end")
 	}
 	return wrong
@@ -208,7 +208,7 @@ func engineEnded(e evidence) []string {
 		if !p.engine {
 			continue
 		}
-		if !p.alive() && p.code != 0 && p.code != 3 && e.last().Release().Phase != canary.RolledBack && e.last().Release().Phase != canary.Promoted {
+		if !p.alive() && p.code != 0 && p.code != 3 && e.phase() == "" {
 			return []string{fmt.Sprintf("%s, the last engine, ended with %d", p, p.code)}
 		}
 		return nil

@@ -116,7 +116,7 @@ func (s *scene) reaches(ctx context.Context, p planned) bool {
 	for begun := time.Now(); ; rest(ctx, 20*time.Millisecond) {
 		at := s.witness.last()
 		switch {
-		case ctx.Err() != nil || at.Release().Phase.Over():
+		case ctx.Err() != nil || s.over():
 			return false
 		case p.step < 0 && time.Since(begun) >= p.after:
 			return true

@@ -167,11 +167,12 @@ func (s *scene) engines() []*process {
 	return slices.DeleteFunc(s.all(), func(p *process) bool { return !p.engine || !p.alive() })
 }
 
-// over reports whether the route says that the release is; or where somebody made
-// the route forget it, whether an engine says so.
+// over reports whether the release is, by what the route says or remembers; or where
+// somebody made it forget, by what an engine says.
 func (s *scene) over() bool {
-	if s.witness.last().Release().Phase.Over() {
-		return true
+	at := s.witness.last()
+	if at.Release().ID != "" || len(at.History) > 0 {
+		return outcomeOf(at) != ""
 	}
 	s.mu.Lock()
 	forgotten := s.forgotten
