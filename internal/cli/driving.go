@@ -46,7 +46,11 @@ func drivingOf(ctx context.Context, f *Factory, route traffic.Route) (driving, e
 	case err != nil:
 		return driving{}, fmt.Errorf("read Lease %s/%s, which says who drives the release: %w", route.Namespace, name, err)
 	}
-	return drivingIn(lease, f.Clock.Now()), nil
+	d := drivingIn(lease, f.Clock.Now())
+	if r := running(route); r != nil && d.Renewed.Before(r.Started) {
+		d.Known, d.Waits = nil, "" // of the release before
+	}
+	return d, nil
 }
 
 func leases() schema.GroupVersionResource {

@@ -158,7 +158,7 @@ func historyTable(all []pastRelease, now time.Time, wide bool) string {
 		if r.Ended != nil {
 			end = *r.Ended
 		}
-		when, why := r.Started.In(now.Location()).Format("2006-01-02 15:04"), inBrief(r.Why)
+		when, why := r.Started.In(now.Location()).Format("2006-01-02 15:04"), inBrief(r.Why, 60)
 		cells := []string{
 			when, orDash(r.From), orDash(r.To), orDash(r.Image), r.Outcome, orDash(string(r.Basis)),
 			end.Sub(r.Started).Round(time.Second).String(), fmt.Sprint(r.Requests), fmt.Sprint(r.Errors), orDash(r.By),
@@ -173,9 +173,8 @@ func historyTable(all []pastRelease, now time.Time, wide bool) string {
 	return trimLines(b.String())
 }
 
-// inBrief is a sentence on one line, without what there is no room for.
-func inBrief(text string) string {
-	const room = 60
+// inBrief is a text on one line, without what there is no room for, in characters.
+func inBrief(text string, room int) string {
 	text = strings.Join(strings.Fields(text), " ")
 	if runes := []rune(text); len(runes) > room {
 		text = strings.TrimRight(string(runes[:room-1]), " ") + "…"

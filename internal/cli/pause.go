@@ -72,13 +72,18 @@ func (o *pause) run(ctx context.Context) error {
 	return o.print(d.after)
 }
 
+// longestWhy bounds what a person may say, in characters: it goes into the route,
+// whose annotations have limited room, and nothing may keep a rollback from going
+// through.
+const longestWhy = 300
+
 // asked is why something is done that a person asked for.
 func asked(f *Factory, why string) string {
 	text := person(f) + " asked for it"
 	if why != "" {
 		text += ": " + why
 	}
-	return text
+	return inBrief(text, longestWhy)
 }
 
 // steps is how many the plan of a route's release has; 0 where that is not known.

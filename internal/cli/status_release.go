@@ -29,6 +29,7 @@ type statusRelease struct {
 	Driver  *statusDriver `json:"driver,omitempty"`
 	Waits   string        `json:"waits,omitempty"`
 	Known   *event.Known  `json:"known,omitempty"`
+	KnownAt time.Time     `json:"knownAt,omitzero"`
 	// Reason says why something of this is not known.
 	Reason string `json:"reason,omitempty"`
 
@@ -83,6 +84,9 @@ func (o *status) statusOf(ctx context.Context, route traffic.Route) *statusRelea
 		s.Driver = &statusDriver{Name: drives.Holder, Renewed: drives.Renewed, Alive: drives.Alive}
 	}
 	s.Known, s.Waits = drives.Known, drives.Waits
+	if s.Known != nil {
+		s.KnownAt = drives.Renewed
+	}
 	return s
 }
 

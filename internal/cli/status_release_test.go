@@ -63,6 +63,20 @@ release r1 of shop:v2, begun by ana: progressing, for 1h8m0s
   at        step 3 of 4, 25%, since 00:05:00
   driven    by nobody: ci-runner-7 was seen last 1h0m2s ago; canaryctl resume goes on`,
 			"release r1 progressing, step 3 of 4, driven by nobody"},
+		{"given up", `{"phase":"progressing",` + step + `}`, strings.ReplaceAll(shopLease, "holderIdentity: ci-runner-7, ", ""), now, `
+release r1 of shop:v2, begun by ana: progressing, for 8m0s
+  steps     x-team: us > 10% mirrored > [25%] > 50% > promotion
+  at        step 3 of 4, 25%, since 00:05:00; at least 2m0s more
+  driven    by nobody: canaryctl resume goes on
+  evidence  inconclusive: not enough yet (2s ago)
+            errors: canary 3 of 1,200 (0.25%), stable 10 of 4,800 (0.21%); 1.2 times as often, between 0.3 and 4.1`,
+			"release r1 progressing, step 3 of 4, driven by nobody, evidence inconclusive"},
+		{"begun anew", `{"phase":"preparing","id":"r2","step":-1,"started":"2026-01-01T00:07:59Z","since":"2026-01-01T00:07:59Z"}`, shopLease, now, `
+release r2: preparing, for 1s
+  steps     x-team: us > 10% mirrored > 25% > 50% > promotion
+  at        before its first step, 0%, since 00:07:59
+  driven    by ci-runner-7, seen 2s ago`,
+			"release r2 preparing, driven by ci-runner-7"},
 		{"paused, and asked", `{"phase":"paused","paused":"2026-01-01T00:07:00Z","cause":"doubt","why":"who knows","wish":"skip",` + step + `}`, "", now, `
 release r1 of shop:v2, begun by ana: paused, for 8m0s
   steps     x-team: us > 10% mirrored > [25%] > 50% > promotion

@@ -138,14 +138,11 @@ func (s *statusRelease) evidence(now time.Time) string {
 	if k.Why != "" {
 		fmt.Fprintf(&b, ": %s", k.Why)
 	}
-	if s.Driver != nil {
-		fmt.Fprintf(&b, " (%s ago)", now.Sub(s.Driver.Renewed).Round(time.Second))
-	}
-	b.WriteByte('\n')
+	fmt.Fprintf(&b, " (%s ago)\n", now.Sub(s.KnownAt).Round(time.Second))
 	for _, m := range k.Metrics {
 		fmt.Fprintf(&b, "            %s: canary %s, stable %s%s\n", m.Name, failed(m.Canary), failed(m.Stable), ratio(m))
 	}
-	if k.Needed != nil && *k.Needed > 0 {
+	if k.Needed != nil && *k.Needed > 0 && s.driven() {
 		fmt.Fprintf(&b, "            a decision takes about %s more at this rate\n", time.Duration(*k.Needed*float64(time.Second)).Round(time.Second))
 	}
 	return b.String()

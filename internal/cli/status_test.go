@@ -6,8 +6,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,68 +131,83 @@ v2       canary  shop:v2,proxy:1  1/2    4         25%     25.0%     ` + "\x1b[3
 	}
 }
 
-// TestStatusFollows watches a change of weights and a failing API server go by.
+// TestStatusFollows has the weights, a release and the API server change: what the
+// route says shows at once, with no time passing.
 func TestStatusFollows(t *testing.T) {
-	o, server, source, out := newStatus(t)
+	o, server, source, _ := newStatus(t)
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), // kept connections are not ours to wait for
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
 		goleak.IgnoreAnyFunction("net/http.(*conn).serve"))
 	clock := clocktesting.NewFakeClock(time.Unix(0, 0))
-	o.f.Clock, o.watch = clock, true
+	out, trouble := &said{}, &said{}
+	o.f.Clock, o.f.Out, o.f.Err, o.watch = clock, out, trouble, true
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- o.follow(ctx) }()
-
-	// Each look ends with its requests answered; a tick starts the next one.
-	looks := func(verb, resource string) int {
-		n := 0
-		for _, r := range server.Requests() {
-			if r.Verb == verb && r.Resource == resource {
-				n++
-			}
-		}
-		return n
-	}
-	wait := func(what string, ok func() bool) {
+	until := func(what string, ok func() bool) {
 		t.Helper()
 		for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("not in time: %s", what)
+				t.Fatalf("not in time: %s; shown:\n%s", what, out)
 			}
 		}
 	}
-	wait("the first look", func() bool { return looks("list", "pods") == 1 && clock.HasWaiters() })
+	until("the watch", func() bool { return o.seen.Load() != nil })
+
+	const first = "shop: v1 stable 75%, 2/2 ready; v2 canary 25%, 1/2 ready, 4 restarts\n"
+	const second = "shop: v1 stable 40%, 2/2 ready; v2 canary 60%, 1/2 ready, 4 restarts\n"
+	until("the first look", func() bool { return out.String() == first })
 	vs := server.Get(kube.VirtualServices(), "default", "shop")
 	rule := vs.Object["spec"].(map[string]any)["http"].([]any)[0].(map[string]any)["route"].([]any)
 	rule[0].(map[string]any)["weight"], rule[1].(map[string]any)["weight"] = int64(40), int64(60)
 	server.Put(vs)
+	until("the new weights", func() bool { return out.String() == first+second })
+
+	var failed atomic.Int64
 	server.Fail(func(r kubetest.Request) error {
-		if len(server.Requests()) == 4 { // the second look's first request
+		if r.Verb == "list" && r.Resource == kube.Pods().Resource && failed.Load() < 2 {
+			failed.Add(1)
 			return errors.New("etcd is electing a leader")
 		}
 		return nil
 	})
-	for n := 1; n <= 3; n++ {
-		clock.Step(time.Second)
-		wait("a look", func() bool { return looks("get", "virtualservices") == n })
+	for n := range int64(2) {
+		clock.Step(lookEvery)
+		until("a look that fails", func() bool { return failed.Load() == n+1 })
 	}
-	wait("the last look's end", func() bool { return looks("list", "pods") == 3 })
+	shopRelease(t, server, `{"id":"r1","phase":"paused","why":"ana asked for it","step":1,"started":"2026-01-01T00:00:00Z","since":"2026-01-01T00:00:00Z"}`)
+	third := strings.TrimSuffix(second, "\n") + "; release r1 paused, step 2 of 4: ana asked for it, driven by nobody\n"
+	until("the release", func() bool { return out.String() == first+second+third })
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("ended with %v", err)
 	}
-	const want = `shop: v1 stable 75%, 2/2 ready; v2 canary 25%, 1/2 ready, 4 restarts
-shop: v1 stable 40%, 2/2 ready; v2 canary 60%, 1/2 ready, 4 restarts
-`
-	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Errorf("shown (-want +got):\n%s", diff)
+	if told := trouble.String(); strings.Count(told, "etcd is electing a leader; trying again\n") != 1 {
+		t.Errorf("two failures in a row are told once, not: %q", told)
 	}
-	const trouble = "etcd is electing a leader; trying again\n"
-	if got := o.f.Err.(*bytes.Buffer).String(); strings.Count(got, trouble) != 1 {
-		t.Errorf("told: %q, want once: %q", got, trouble)
+	if n := len(slices.DeleteFunc(server.Requests(), func(r kubetest.Request) bool { return r.Resource != "virtualservices" })); n > 3 {
+		t.Errorf("the route was asked for %d times: a look and a watch should do", n)
 	}
-	if source.asked != 1 {
-		t.Errorf("the metrics were asked %d times in three seconds, want once", source.asked)
+	if source.asked > 2 {
+		t.Errorf("the metrics were asked %d times in some seconds, want twice", source.asked)
 	}
+}
+
+// said is what a command said so far, and may be saying still.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (w *said) Write(text []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(text)
+}
+
+func (w *said) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
 }

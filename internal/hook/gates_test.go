@@ -2,11 +2,15 @@ package hook_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -172,43 +176,45 @@ func TestNoAnswer(t *testing.T) {
 	const secret = "s3cr3t-and-long"
 	silent := func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for _, tt := range []struct {
-		name  string
-		reply func(int, http.ResponseWriter, *http.Request)
-		why   string
+		name    string
+		reply   func(int, http.ResponseWriter, *http.Request)
+		timeout time.Duration
+		why     string
 	}{
-		{"silence", silent, "no answer within 30ms"},
+		{"silence", silent, 30 * time.Millisecond, "no answer within 30ms"},
 		{"half an answer", func(_ int, w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, `{"gate":`)
 			http.NewResponseController(w).Flush()
 			<-r.Context().Done()
-		}, "no answer within 30ms"},
-		{"the connection is cut", func(int, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
+		}, 30 * time.Millisecond, "no answer within 30ms"},
+		{"the connection is cut", func(int, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, time.Minute, "EOF"},
 		{"the connection is reset", func(_ int, w http.ResponseWriter, _ *http.Request) {
 			conn, _, _ := http.NewResponseController(w).Hijack()
 			conn.(*net.TCPConn).SetLinger(0)
 			conn.Close()
-		}, ": read: read: connection reset by peer"},
+		}, time.Minute, ": read: read: connection reset by peer"},
 		{"no HTTP, and the path in it", func(_ int, w http.ResponseWriter, r *http.Request) {
 			conn, _, _ := http.NewResponseController(w).Hijack()
 			fmt.Fprintf(conn, "%s %s?\r\n\r\n", r.URL.Path, secret)
 			conn.Close()
-		}, "malformed HTTP"},
+		}, time.Minute, "malformed HTTP"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			server := receive(t, tt.reply)
 			hook := hook.Webhook{
 				URLFile: held(t, server.URL+"/services/"+secret), SecretFile: held(t, secret),
-				Timeout: canary.Duration(30 * time.Millisecond), Retries: times(1),
+				Timeout: canary.Duration(tt.timeout), Retries: times(1),
 			}
-			got, why := ask(t, gateOf(hook), config(newLeap()))
+			clock := newLeap()
+			got, why := ask(t, gateOf(hook), config(clock))
 			if got != canary.GateClosed || !strings.Contains(why, tt.why) || !strings.Contains(why, server.host()) {
 				t.Errorf("%s: %s", got, why)
 			}
 			if strings.Contains(why, secret) || strings.Contains(why, "services") {
 				t.Errorf("it tells the secret: %s", why)
 			}
-			if n := len(server.requests()); n != 2 {
-				t.Errorf("asked %d times", n)
+			if waits := clock.waited(); len(waits) != 1 {
+				t.Errorf("waited %v for another attempt", waits)
 			}
 		})
 	}
@@ -296,5 +302,17 @@ func TestAskEndsWithItsContext(t *testing.T) {
 	}
 	if n := len(server.requests()); n != 1 {
 		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestOldTLSIsRefused(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.TLS = &tls.Config{MaxVersion: tls.VersionTLS11} // and no better
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	got, why := ask(t, gateOf(hook.Webhook{URL: server.URL, Retries: times(0)}), hook.Config{})
+	if got != canary.GateClosed || !strings.Contains(why, "protocol version not supported") {
+		t.Errorf("%s: %s", got, why)
 	}
 }
