@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/canaryctl/canaryctl/test/labtest"
 )
@@ -52,24 +54,21 @@ func (f gitops) strike(ctx context.Context, s *scene) error {
 type wiped struct{}
 
 func (wiped) strike(ctx context.Context, s *scene) error {
-	route := s.client.Resource(labtest.VirtualServices()).Namespace(s.namespace)
-	u, err := route.Get(ctx, labtest.Route, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	u.SetResourceVersion("") // kubectl replace overwrites what came between
-	kept := u.GetAnnotations()
-	for key := range kept {
-		if strings.HasPrefix(key, "canaryctl.io/") {
-			delete(kept, key)
-		}
-	}
-	u.SetAnnotations(kept)
 	s.mu.Lock()
 	s.forgotten = true
 	s.mu.Unlock()
-	_, err = route.Update(ctx, u, metav1.UpdateOptions{FieldManager: "kubectl-replace"})
-	return err
+	route := s.client.Resource(labtest.VirtualServices()).Namespace(s.namespace)
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		u, err := route.Get(ctx, labtest.Route, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		kept := u.GetAnnotations()
+		maps.DeleteFunc(kept, func(key, _ string) bool { return strings.HasPrefix(key, "canaryctl.io/") })
+		u.SetAnnotations(kept)
+		_, err = route.Update(ctx, u, metav1.UpdateOptions{FieldManager: "kubectl-replace"})
+		return err
+	})
 }
 
 // person types a command.

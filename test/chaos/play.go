@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,7 +22,7 @@ func playAll(ctx context.Context, lab *labtest.Lab, scripts []script, parallel i
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil {
-			cancel(fmt.Errorf("%s: %w", sc, err))
+			cancel(fmt.Errorf("%s: %w", sc, err)) // the first is the one that is told
 			return
 		}
 		all = append(all, o)
@@ -50,7 +49,7 @@ func playAll(ctx context.Context, lab *labtest.Lab, scripts []script, parallel i
 			one(sc)
 		}
 	}
-	return all, errors.Join(context.Cause(ctx))
+	return all, context.Cause(ctx)
 }
 
 // playIn plays a script in a folder of its own, which stays where something was

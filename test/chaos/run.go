@@ -37,6 +37,7 @@ type outcome struct {
 
 // play runs a script in a scene of its own. An error is about the harness.
 func play(ctx context.Context, lab *labtest.Lab, sc script, dir string) (o outcome, err error) {
+	all := ctx
 	ctx, cancel := context.WithTimeout(ctx, runPatience)
 	defer cancel()
 	began := time.Now()
@@ -60,9 +61,9 @@ func play(ctx context.Context, lab *labtest.Lab, sc script, dir string) (o outco
 		struck, harness = append(struck, more...), err
 	}()
 	o.resumed, err = s.see(ctx, calm)
-	cancelled := ctx.Err() != nil
+	late := ctx.Err() != nil
 	<-calm // see returns after it, or ctx ended
-	if err = errors.Join(err, harness); err != nil && !cancelled {
+	if err := errors.Join(all.Err(), err, harness); err != nil {
 		return o, err
 	}
 	rest(ctx, 300*time.Millisecond) // the watch tells of the last write
@@ -75,7 +76,7 @@ func play(ctx context.Context, lab *labtest.Lab, sc script, dir string) (o outco
 		return o, err
 	}
 	o.script, o.struck, o.phase, o.wrong, o.took = sc, struck, e.phase(), e.violations(), time.Since(began)
-	if cancelled {
+	if late {
 		o.wrong = append(o.wrong, fmt.Sprintf("it was not over after %s", runPatience))
 	}
 	if len(o.wrong) > 0 {

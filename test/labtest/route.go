@@ -12,9 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/watch"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 )
@@ -103,8 +101,9 @@ func ReadRoute(u *unstructured.Unstructured) (Sight, error) {
 }
 
 // Follow tells see of every object there is, and of every change, until stop, which
-// waits for the last. It goes on from what was seen last, so that a restart of the
-// API server hides nothing.
+// waits for the last. Whatever happens to the API server, it goes on from what was
+// seen last, so that nothing is hidden. (client-go's RetryWatcher gives up where a
+// connection is refused.)
 func Follow(ctx context.Context, resource dynamic.ResourceInterface, see func(apiwatch.EventType, *unstructured.Unstructured)) (stop func(), err error) {
 	list, err := resource.List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -113,22 +112,36 @@ func Follow(ctx context.Context, resource dynamic.ResourceInterface, see func(ap
 	for _, item := range list.Items {
 		see(apiwatch.Added, &item)
 	}
-	retry, err := watch.NewRetryWatcherWithContext(ctx, list.GetResourceVersion(), &cache.ListWatch{
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (apiwatch.Interface, error) {
-			return resource.Watch(ctx, o)
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
+	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for event := range retry.ResultChan() {
-			if u, ok := event.Object.(*unstructured.Unstructured); ok {
-				see(event.Type, u)
+		for last := list.GetResourceVersion(); ctx.Err() == nil; {
+			last = followFrom(ctx, resource, last, see)
+			select {
+			case <-ctx.Done():
+			case <-time.After(50 * time.Millisecond):
 			}
 		}
 	}()
-	return func() { retry.Stop(); <-done }, nil
+	return func() { cancel(); <-done }, nil
+}
+
+// followFrom is one watch. It returns the version that it came to.
+func followFrom(ctx context.Context, resource dynamic.ResourceInterface, last string, see func(apiwatch.EventType, *unstructured.Unstructured)) string {
+	watch, err := resource.Watch(ctx, metav1.ListOptions{ResourceVersion: last, AllowWatchBookmarks: true})
+	if err != nil {
+		return last
+	}
+	defer watch.Stop()
+	for event := range watch.ResultChan() {
+		u, ok := event.Object.(*unstructured.Unstructured)
+		if !ok || event.Type == apiwatch.Error {
+			return last
+		}
+		if last = u.GetResourceVersion(); event.Type != apiwatch.Bookmark {
+			see(event.Type, u)
+		}
+	}
+	return last
 }
