@@ -57,8 +57,9 @@ func (d *runner) hooks(t *tellers) hook.Config {
 func (t *tellers) tell(e event.Event) {
 	if t.record != nil && !t.failed {
 		if err := t.record.Write(e); err != nil {
-			t.failed = true // once: a full disk is no reason to hold a release up
-			t.view.note(fmt.Sprintf("the record is cut short: %v", err))
+			unsayable := new(json.UnsupportedValueError)
+			t.failed = !errors.As(err, &unsayable) // a full disk is no reason to hold a release up, and said once
+			t.view.note(fmt.Sprintf("the record is not complete: %v", err))
 		}
 	}
 	t.notifier.Notify(e)

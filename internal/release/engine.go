@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -22,13 +23,15 @@ type Engine struct {
 	from, to string // the versions, as the release began
 
 	// What is seen.
-	route              traffic.Route   // as of the last sight or write
-	gone               error           // why the route cannot be known; nil when it can
-	watched            bool            // it was seen
-	place              canary.Position // what the route remembers, or did before somebody took it off
+	route              traffic.Route     // as of the last sight or write
+	gone               error             // why the route cannot be known; nil when it can
+	watched            bool              // it was seen
+	place              canary.Position   // what the route remembers, or did before somebody took it off
+	notes              map[string]string // what it remembers besides: as place
 	subsets, subsetsBy string
 	versions           workload.Sight
 	sighted            bool      // they were seen
+	ahead, aheadSeen   time.Time // a step's beginning that lies in the future, and when that was seen
 	unready            time.Time // since when the canary has no ready Pod; zero while it has
 	evidence           *evidence
 	stopReading        context.CancelFunc
@@ -58,7 +61,7 @@ func New(c Config) (*Engine, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{c: c, route: c.Route, place: *c.Route.Position, news: make(chan func())}
+	e := &Engine{c: c, route: c.Route, place: *c.Route.Position, notes: maps.Clone(c.Route.Notes), news: make(chan func())}
 	e.prepared = e.now().Step >= 0
 	return e, nil
 }

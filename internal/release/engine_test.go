@@ -165,7 +165,7 @@ func TestLostPositionIsWrittenAgain(t *testing.T) {
 	r.until("the first step", r.atWeight(10))
 	w.mu.Lock()
 	w.route.Author = `"kubectl-replace"`
-	w.route.Position = nil
+	w.route.Position, w.route.Notes = nil, nil
 	w.change(changeTo(w.route.Weights, nil))
 	w.mu.Unlock()
 	r.until("it is there again, paused", func() bool {
@@ -174,5 +174,8 @@ func TestLostPositionIsWrittenAgain(t *testing.T) {
 	})
 	if got := w.now().Position.Release; got.ID != "r1" || got.Step != 0 {
 		t.Errorf("it is %+v", got)
+	}
+	if got := w.now().Notes[canary.PlanAnnotation]; got != "the plan" {
+		t.Errorf("the plan is %q: nobody could go on from there", got)
 	}
 }

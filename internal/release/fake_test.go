@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 	"testing"
@@ -67,6 +68,7 @@ func newWorld(plan canary.Plan) *world {
 		Kind: "VirtualService", Namespace: "default", Name: "shop", Host: "shop", App: "shop",
 		Stable: stable, Canary: onTest, Weights: canary.AllStable(), Version: "1",
 		Position: &canary.Position{App: "shop", Stable: stable, Canary: onTest, Release: &r},
+		Notes:    map[string]string{canary.PlanAnnotation: "the plan"},
 	}
 	return w
 }
@@ -121,9 +123,12 @@ func (w *world) change(c traffic.Change) {
 	if c.Beside != nil {
 		w.route.Beside = *c.Beside
 	}
-	if c.Notes != nil {
-		w.route.Notes = c.Notes
+	notes := maps.Clone(w.route.Notes)
+	if notes == nil {
+		notes = map[string]string{}
 	}
+	maps.Copy(notes, c.Notes)
+	w.route.Notes = notes
 	n, _ := strconv.Atoi(w.route.Version)
 	w.route.Version = strconv.Itoa(n + 1)
 	w.seen = append(w.seen, c.Weights)

@@ -26,7 +26,8 @@ func (e *evidence) words(clock func() time.Time, got []metrics.Interval) (*event
 	}
 	e.known = knownOf(v, e.source)
 	e.known.Harm, e.known.Counted = e.analysis.Figures().Harm, e.analysis.End()
-	if stable, onTrial, ok := analysis.Quantile(got, 0.95); ok {
+	// A version that answered nothing has NaN, and JSON has none.
+	if stable, onTrial, _ := analysis.Quantile(got, 0.95); !math.IsNaN(stable) && !math.IsNaN(onTrial) {
 		e.known.P95 = &event.Pair{Stable: stable, Canary: onTrial}
 	}
 	e.again = began.Add(wordsShare * clock().Sub(began))

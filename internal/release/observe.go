@@ -14,7 +14,7 @@ func (e *Engine) observe() canary.Observation {
 	o := canary.Observation{
 		Now: now, Weights: e.route.Weights,
 		Verdict:     e.evidence.verdict(),
-		Exposure:    e.evidence.analysis.CanarySince(release.Since),
+		Exposure:    e.evidence.analysis.CanarySince(e.counting(now)),
 		Total:       figures.Canary.Requests,
 		Harm:        figures.Harm,
 		Rate:        figures.Rate,

@@ -29,6 +29,7 @@ func (e *Engine) round(ctx context.Context) (done bool, err error) {
 		return false, e.rebase(ctx, release)
 	}
 	e.prepare(ctx)
+	release.Since = e.began(seen.Now)
 	action := canary.Next(e.policy(), canary.State{Release: release, Weights: e.route.Weights}, seen)
 	e.askGate(ctx, action)
 	wrote, err := e.carryOut(ctx, action)
@@ -130,7 +131,7 @@ func (e *Engine) write(ctx context.Context, c traffic.Change, why string) (done 
 	}
 	bounded, cancel := context.WithTimeout(ctx, writePatience)
 	defer cancel()
-	after, err := e.send(bounded, c)
+	after, err := e.send(bounded, e.whole(c))
 	switch {
 	case err == nil:
 		e.failing, e.pause, e.nextTry = "", 0, time.Time{}

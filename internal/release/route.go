@@ -2,6 +2,7 @@ package release
 
 import (
 	"errors"
+	"maps"
 	"strconv"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -36,6 +37,9 @@ func (e *Engine) take(r traffic.Route, why string) {
 		return
 	}
 	e.place = *r.Position
+	for name, text := range r.Notes {
+		e.note(name, text)
+	}
 	if e.route.Weights.Canary != weight {
 		e.expect()
 	}
@@ -43,6 +47,34 @@ func (e *Engine) take(r traffic.Route, why string) {
 		e.rolled, e.followed = false, false // whoever resumed it wants it rolled, whatever it has now
 	}
 	e.tellChange(before, e.now(), why)
+}
+
+// note keeps what the route remembers besides the position, in case somebody takes
+// it off.
+func (e *Engine) note(name, text string) {
+	if e.notes == nil {
+		e.notes = map[string]string{}
+	}
+	if text != "" {
+		e.notes[name] = text
+	}
+}
+
+// whole is a change with what the route has lost of its notes: without the plan,
+// nobody could go on from it.
+func (e *Engine) whole(c traffic.Change) traffic.Change {
+	notes := maps.Clone(c.Notes)
+	for name, text := range e.notes {
+		if _, set := notes[name]; set || e.route.Notes[name] != "" {
+			continue
+		}
+		if notes == nil {
+			notes = map[string]string{}
+		}
+		notes[name] = text
+	}
+	c.Notes = notes
+	return c
 }
 
 // expect lets the analysis know which share of the requests the canary is to get.

@@ -129,6 +129,6 @@ func (e *Engine) history(after canary.Release) map[string]string {
 	ended := after.End(e.from, e.to)
 	figures := e.evidence.analysis.Figures()
 	ended.Requests, ended.Errors = figures.Canary.Requests, figures.Canary.Bad
-	past := canary.ParseHistory(e.route.Notes[canary.HistoryAnnotation])
+	past := canary.ParseHistory(e.notes[canary.HistoryAnnotation])
 	return map[string]string{canary.HistoryAnnotation: past.With(ended).Encode()}
 }

@@ -104,7 +104,10 @@ func (l *Lab) readEnv(ctx context.Context) error {
 }
 
 // PID is the lab's own process; the control plane and the Pods are its children.
-func (l *Lab) PID(ctx context.Context) (int, error) {
+func (l *Lab) PID(ctx context.Context) (int, error) { return l.Process(ctx, "lab") }
+
+// Process is the process of one of the lab's components.
+func (l *Lab) Process(ctx context.Context, name string) (int, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(l.Bin, "canary-lab"), "status", "-o", "json", "--state-dir", l.Dir)
 	out, err := cmd.Output()
 	if err != nil {
@@ -120,11 +123,11 @@ func (l *Lab) PID(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("canary-lab status: %w", err)
 	}
 	for _, c := range status.Components {
-		if c.Name == "lab" && c.PID != 0 {
+		if c.Name == name && c.PID != 0 {
 			return c.PID, nil
 		}
 	}
-	return 0, fmt.Errorf("canary-lab status names no process of the lab: %s", out)
+	return 0, fmt.Errorf("canary-lab status names no process of %s: %s", name, out)
 }
 
 // Env is the environment of a shell in which `eval "$(canary-lab env)"` ran.

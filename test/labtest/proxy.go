@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,30 +18,28 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Proxy stands between canaryctl and the API server. It counts requests, and
-// can be told to end the caller at an exact point.
+// Proxy stands between canaryctl and a server, the API server or Prometheus. It
+// counts requests, and lets a Meddler come between.
 type Proxy struct {
-	// Kubeconfig is a file that points at the proxy.
-	Kubeconfig string
+	// URL is where it listens. Kubeconfig is a file that points at it, where the
+	// server is the API server.
+	URL, Kubeconfig string
 
-	server *http.Server
-	calls  atomic.Int64
-	fault  atomic.Pointer[Fault]
+	server  *http.Server
+	calls   atomic.Int64
+	meddler atomic.Pointer[Meddler]
+
+	mu   sync.Mutex
+	open map[*http.Request]context.CancelFunc // the watches
 }
 
-// Fault ends a client around one request.
-type Fault struct {
-	// At is the request it happens at, counted from 1.
-	At int64
-	// Delivered tells whether the API server gets to act on that request. Either
-	// way the client never reads the answer.
-	Delivered bool
-	// Kill ends the client; it returns once the client is gone.
-	Kill func()
-}
+// Meddler decides what becomes of a request: it hands it on to next, or does
+// something else with it. A panic with http.ErrAbortHandler closes the connection
+// without an answer.
+type Meddler func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
-// NewProxy serves on loopback, acting with the rights of the given kubeconfig,
-// until Close.
+// NewProxy stands before the API server, on loopback, and acts with the rights of
+// the given kubeconfig, until Close.
 func NewProxy(kubeconfig, dir string) (*Proxy, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -49,7 +49,19 @@ func NewProxy(kubeconfig, dir string) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	target, err := url.Parse(config.Host)
+	p, err := serve(config.Host, transport)
+	if err != nil {
+		return nil, err
+	}
+	p.Kubeconfig = filepath.Join(dir, "proxy.kubeconfig")
+	return p, writeKubeconfig(p.Kubeconfig, p.URL)
+}
+
+// NewPlainProxy stands before a server that asks for no credentials.
+func NewPlainProxy(target string) (*Proxy, error) { return serve(target, nil) }
+
+func serve(target string, transport http.RoundTripper) (*Proxy, error) {
+	to, err := url.Parse(target)
 	if err != nil {
 		return nil, err
 	}
@@ -60,50 +72,83 @@ func NewProxy(kubeconfig, dir string) (*Proxy, error) {
 	forward := &httputil.ReverseProxy{
 		Transport:     transport,
 		FlushInterval: -1, // watches
-		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(to) },
+		// A server that is gone is gone for the client too, and answers nothing.
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
-	p := &Proxy{Kubeconfig: filepath.Join(dir, "proxy.kubeconfig")}
+	p := &Proxy{URL: "http://" + listener.Addr().String(), open: map[*http.Request]context.CancelFunc{}}
 	p.server = &http.Server{Handler: p.handler(forward), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = p.server.Serve(listener) }() // Close ends it
-	return p, writeKubeconfig(p.Kubeconfig, "http://"+listener.Addr().String())
+	return p, nil
+}
+
+// Meddle has a Meddler look at every request from now on, nil for none, and
+// forgets the calls so far.
+func (p *Proxy) Meddle(m Meddler) {
+	p.meddler.Store(&m)
+	p.calls.Store(0)
 }
 
 // Reset forgets the calls so far and arms a fault; nil arms none.
 func (p *Proxy) Reset(f *Fault) {
-	p.fault.Store(f)
-	p.calls.Store(0)
+	if f == nil {
+		p.Meddle(nil)
+		return
+	}
+	p.Meddle(f.Meddler())
 }
 
-// Calls is the number of requests since Reset.
+// Calls is the number of requests since Meddle or Reset.
 func (p *Proxy) Calls() int64 { return p.calls.Load() }
+
+// Cut breaks every watch that is open.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, cancel := range p.open {
+		cancel()
+	}
+}
 
 // Close ends the proxy and every connection through it.
 func (p *Proxy) Close() error { return p.server.Close() }
 
 func (p *Proxy) handler(forward http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n := p.calls.Add(1)
-		f := p.fault.Load()
-		if f == nil || n < f.At {
-			forward.ServeHTTP(w, r)
+		p.calls.Add(1)
+		if Watches(r) {
+			var closed func()
+			r, closed = p.remember(r)
+			defer closed()
+		}
+		if m := p.meddler.Load(); m != nil && *m != nil {
+			(*m)(w, r, forward)
 			return
 		}
-		if n == f.At {
-			if f.Delivered {
-				forward.ServeHTTP(&discard{header: http.Header{}}, r.WithContext(context.WithoutCancel(r.Context())))
-			}
-			f.Kill()
-		}
-		panic(http.ErrAbortHandler) // closes the connection without an answer
+		forward.ServeHTTP(w, r)
 	})
 }
 
-// discard takes an answer that nobody will read.
-type discard struct{ header http.Header }
+// Watches reports whether a request to the API server is a watch.
+func Watches(r *http.Request) bool {
+	watch := r.URL.Query().Get("watch")
+	return watch == "true" || watch == "1" || strings.Contains(r.URL.Path, "/watch/")
+}
 
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d *discard) WriteHeader(int)             {}
+// remember keeps a watch where Cut finds it.
+func (p *Proxy) remember(r *http.Request) (_ *http.Request, closed func()) {
+	ctx, cancel := context.WithCancel(r.Context())
+	r = r.WithContext(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open[r] = cancel
+	return r, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.open, r)
+		cancel()
+	}
+}
 
 func writeKubeconfig(path, server string) error {
 	return os.WriteFile(path, fmt.Appendf(nil, `apiVersion: v1

@@ -104,7 +104,8 @@ func New(config Config) (*ControlPlane, error) {
 	return p, nil
 }
 
-// Run starts the processes, and stops them when ctx ends or one of them fails.
+// Run starts the processes, and stops them when ctx ends or one of them fails. An
+// API server that is killed comes back; its store and its address are the same.
 func (p *ControlPlane) Run(ctx context.Context) error {
 	if err := p.writeEgressConfig(); err != nil {
 		return err
@@ -120,7 +121,7 @@ func (p *ControlPlane) Run(ctx context.Context) error {
 		func(ctx context.Context) error {
 			group, ctx := errgroup.WithContext(ctx)
 			group.Go(func() error { return p.config.ServeConnect(ctx, egress) })
-			group.Go(func() error { return p.run(ctx, p.apiServer()) })
+			group.Go(func() error { return p.keep(ctx, p.apiServer()) })
 			group.Go(func() error {
 				if err := p.awaitReady(ctx); err != nil {
 					return err

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,6 +89,15 @@ func TestControlPlane(t *testing.T) {
 		t.Logf("%-24s %3d MiB", process.Name, proc.RSS(process.Pid)>>20)
 	}
 
+	killed := pidOf(t, plane, "kube-apiserver")
+	if err := syscall.Kill(killed, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the API server again", func() bool {
+		_, err := deployments.Get(t.Context(), "web", metav1.GetOptions{})
+		return err == nil && pidOf(t, plane, "kube-apiserver") != killed
+	})
+
 	processes := plane.Processes()
 	if err := stop(); err != nil {
 		t.Errorf("stop: %v", err)
@@ -109,6 +119,17 @@ func TestControlPlane(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
+}
+
+func pidOf(t *testing.T, plane *controlplane.ControlPlane, name string) int {
+	t.Helper()
+	for _, process := range plane.Processes() {
+		if process.Name == name {
+			return process.Pid
+		}
+	}
+	t.Fatalf("no process is called %s", name)
+	return 0
 }
 
 func TestSecretsArePrivate(t *testing.T) {

@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,6 +23,27 @@ type component struct {
 
 // lastWords is how much of a log an error quotes, in bytes.
 const lastWords = 2000
+
+// errKilled marks a component that somebody killed, with SIGKILL.
+var errKilled = errors.New("it was killed")
+
+// keep runs a component, and again whenever it was killed, as a kubelet does with
+// the static Pods of a control plane. One that never became ready, or that ends for
+// a reason of its own, would only do so again.
+func (p *ControlPlane) keep(ctx context.Context, c component) error {
+	for {
+		err := p.run(ctx, c)
+		select {
+		case <-p.ready:
+		default:
+			return err
+		}
+		if !errors.Is(err, errKilled) {
+			return err
+		}
+		p.config.Log.Warn("killed, and started again", "component", c.name)
+	}
+}
 
 // run starts a component and waits until it ends. Ended by ctx, that is no error.
 //
@@ -48,18 +70,32 @@ func (p *ControlPlane) run(ctx context.Context, c component) error {
 	}
 	started := time.Now()
 	p.config.Log.Info("started", "component", c.name, "pid", cmd.Process.Pid)
-	p.mu.Lock()
-	p.processes = append(p.processes, Process{c.name, cmd.Process.Pid, c.address, started})
-	p.mu.Unlock()
+	p.remember(Process{c.name, cmd.Process.Pid, c.address, started})
 
 	err = cmd.Wait()
 	_ = p.config.Guard.Remove(cmd.Process.Pid)
 	if ctx.Err() != nil {
 		return nil
 	}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+		return fmt.Errorf("%s ended after %s: %w", c.name, time.Since(started).Round(time.Millisecond), errKilled)
+	}
 	//nolint:errorlint // err is nil where the process ended with 0
 	return fmt.Errorf("%s ended by itself after %s (%v); the end of %s:\n%s",
 		c.name, time.Since(started).Round(time.Millisecond), err, log.Name(), tail(log.Name()))
+}
+
+// remember adds a process, in the place of one of the same name that is gone.
+func (p *ControlPlane) remember(process Process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.processes {
+		if p.processes[i].Name == process.Name {
+			p.processes[i] = process
+			return
+		}
+	}
+	p.processes = append(p.processes, process)
 }
 
 func tail(path string) string {

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/event"
+)
+
+// invariant is what holds whatever goes wrong. It returns what violates it.
+type invariant func(e evidence) []string
+
+func invariants() []invariant {
+	return []invariant{
+		weightsValid, neverToNobody, noneLost, ended, harmGivenBack,
+		oneEngine, stepsGoUp, historyComplete, recordComplete, engineEnded,
+	}
+}
+
+func (e evidence) violations() []string {
+	var all []string
+	for _, holds := range invariants() {
+		all = append(all, holds(e)...)
+	}
+	return all
+}
+
+// weightsValid: every rule of every version of the route sums to 100.
+func weightsValid(e evidence) (wrong []string) {
+	for _, err := range e.unread {
+		wrong = append(wrong, err.Error())
+	}
+	for i, r := range e.routes {
+		for _, rule := range r.Rules {
+			sum := 0
+			for version, weight := range rule {
+				if sum += weight; weight < 0 {
+					wrong = append(wrong, fmt.Sprintf("route %d: %s has %d%%", i, version, weight))
+				}
+			}
+			if sum != canary.Total {
+				wrong = append(wrong, fmt.Sprintf("route %d: the weights %v sum to %d", i, rule, sum))
+			}
+		}
+	}
+	return wrong
+}
+
+// neverToNobody: no engine gives a version more traffic while it has no ready Pod.
+func neverToNobody(e evidence) (wrong []string) {
+	for i, r := range e.routes {
+		if p := e.writer(r.Version); i == 0 || p == nil || !p.engine {
+			continue
+		}
+		for version, weight := range r.Rules[0] {
+			if before := e.routes[i-1].Weight(version); weight > before && !e.hadReady(version, r.At) {
+				wrong = append(wrong, fmt.Sprintf("route %d: %s goes from %d%% to %d%% and has no ready Pod", i, version, before, weight))
+			}
+		}
+	}
+	return wrong
+}
+
+// noneLost: every request is answered by a version, unless the fault itself took
+// Pods away.
+func noneLost(e evidence) []string {
+	if n := lost(e.load); n > 0 && !e.removed {
+		return []string{fmt.Sprintf("%d of %d requests reached no version", n, e.load.Sent)}
+	}
+	return nil
+}
+
+// ended: the release is over, and the weights are those of its end.
+func ended(e evidence) []string {
+	phase, canaryHas := e.phase(), e.last().Weight("v2")
+	want := 0
+	if phase == canary.Promoted && !e.script.inPlace {
+		want = canary.Total
+	}
+	switch {
+	case phase == "":
+		r := e.last().Release()
+		return []string{fmt.Sprintf("it is not over: %s at step %d, and %q", r.Phase, r.Step, r.Why)}
+	case canaryHas != want && !(phase == canary.Promoted && e.script.inPlace && e.last().Release().Basis == canary.ByHand && canaryHas == canary.Total):
+		return []string{fmt.Sprintf("it ended %s with %d%% for the canary", phase, canaryHas)}
+	}
+	return nil
+}
+
+// harmGivenBack: once the evidence is against the canary, it is rolled back; only a
+// stable Deployment that is being replaced is no way back.
+func harmGivenBack(e evidence) []string {
+	for _, told := range e.events {
+		if told.Known != nil && told.Known.Verdict == canary.Fail && told.At.Phase != canary.Promoting && e.phase() == canary.Promoted {
+			return []string{fmt.Sprintf("the verdict was fail (%s), and it ended promoted", told.Known.Why)}
+		}
+	}
+	return nil
+}
+
+// oneEngine: once another engine wrote, the one before writes no more, unless the
+// other has ended.
+func oneEngine(e evidence) (wrong []string) {
+	var order []*process
+	for i, r := range e.routes {
+		p := e.writer(r.Version)
+		if p == nil || !p.engine && !e.drives(i) {
+			continue // a person's command may come between, unless it drives
+		}
+		if n := len(order); n == 0 || order[n-1] != p {
+			if at := slices.Index(order, p); at >= 0 {
+				for _, other := range order[at+1:] {
+					if other != p && (other.ended.IsZero() || other.ended.After(r.At)) {
+						wrong = append(wrong, fmt.Sprintf("route %d: %s writes again, and %s has written since and runs", i, p, other))
+					}
+				}
+			}
+			order = append(order, p)
+		}
+	}
+	return wrong
+}
+
+// stepsGoUp: a release never goes back to an earlier step, save when a person
+// resumes it at weights that others set.
+func stepsGoUp(e evidence) (wrong []string) {
+	for i := 1; i < len(e.routes); i++ {
+		was, is := e.routes[i-1].Release(), e.routes[i].Release()
+		if was.ID == "" || was.ID != is.ID || is.Step >= was.Step || was.Phase == canary.Paused {
+			continue
+		}
+		wrong = append(wrong, fmt.Sprintf("route %d: from step %d back to step %d", i, was.Step, is.Step))
+	}
+	return wrong
+}
+
+// historyComplete: the route tells of every release once, how it ended and why.
+func historyComplete(e evidence) (wrong []string) {
+	type end struct {
+		id      string
+		outcome canary.Phase
+	}
+	over, told := map[end]bool{}, map[end]int{}
+	for _, r := range e.routes {
+		if at := r.Release(); at.Phase.Over() {
+			over[end{at.ID, at.Phase}] = true
+		}
+	}
+	for _, old := range e.last().History {
+		told[end{old.ID, old.Outcome}]++
+		if old.Why == "" {
+			wrong = append(wrong, fmt.Sprintf("the history says that %s was %s, and not why", old.ID, old.Outcome))
+		}
+		if !over[end{old.ID, old.Outcome}] {
+			wrong = append(wrong, fmt.Sprintf("the history says that %s was %s, and the route never did", old.ID, old.Outcome))
+		}
+	}
+	for one := range over {
+		if n := told[one]; n > 1 || n == 0 && !e.forgotten {
+			wrong = append(wrong, fmt.Sprintf("%s was %s, and the history says so %d times", one.id, one.outcome, n))
+		}
+	}
+	return wrong
+}
+
+// recordComplete: the record begins, says every weight that an engine gave the
+// canary, ends, and is torn only where engines were killed.
+func recordComplete(e evidence) (wrong []string) {
+	killed := 0
+	for _, p := range e.processes {
+		if p.engine && p.code < 0 {
+			killed++
+		}
+	}
+	if e.torn > killed {
+		wrong = append(wrong, fmt.Sprintf("%d lines of the record are torn, and %d engines were killed", e.torn, killed))
+	}
+	said, begun, ends := map[int]bool{}, false, false
+	for _, told := range e.events {
+		said[told.At.Weight] = true
+		begun = begun || told.Kind == event.Started || told.Kind == event.Attached
+		ends = ends || told.Kind == event.Promoted || told.Kind == event.RolledBack
+	}
+	drove, endedIt := false, false
+	for i, r := range e.routes {
+		if p := e.writer(r.Version); p != nil && p.engine && r.Release().Step >= 0 {
+			drove, endedIt = true, endedIt || r.Release().Phase.Over() && p.code >= 0
+			if weight := r.Weight("v2"); !said[weight] {
+				said[weight] = true
+				wrong = append(wrong, fmt.Sprintf("route %d: the record says nothing of %d%% for the canary", i, weight))
+			}
+		}
+	}
+	if drove && !begun {
+		wrong = append(wrong, "the record has no beginning")
+	}
+	if endedIt && !ends {
+		wrong = append(wrong, "the record has no end")
+	}
+	return wrong
+}
+
+// engineEnded: once all faults are over, an engine that goes on ends because the
+// release is over.
+func engineEnded(e evidence) []string {
+	for _, p := range slices.Backward(e.processes) {
+		if !p.engine {
+			continue
+		}
+		if !p.alive() && p.code != 0 && p.code != 3 && e.phase() == "" {
+			return []string{fmt.Sprintf("%s, the last engine, ended with %d", p, p.code)}
+		}
+		return nil
+	}
+	return nil
+}
