@@ -25,7 +25,7 @@ func TestCost(t *testing.T) {
 	needLab(t)
 	t.Parallel()
 	const steady = 6 * time.Second
-	sc := script{label: "cost", source: fromPrometheus}
+	sc := script{label: "cost", source: fromPrometheus, foreign: "pause"}
 	s, err := set(t.Context(), lab, sc, t.TempDir())
 	if err != nil {
 		t.Fatal(err)

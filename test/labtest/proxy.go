@@ -3,6 +3,8 @@ package labtest
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -75,6 +77,7 @@ func serve(target string, transport http.RoundTripper) (*Proxy, error) {
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(to) },
 		// A server that is gone is gone for the client too, and answers nothing.
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		ErrorLog:     log.New(io.Discard, "", 0), // the faults are meant
 	}
 	p := &Proxy{URL: "http://" + listener.Addr().String(), open: map[*http.Request]context.CancelFunc{}}
 	p.server = &http.Server{Handler: p.handler(forward), ReadHeaderTimeout: 10 * time.Second}

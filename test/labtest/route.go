@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -101,23 +102,20 @@ func ReadRoute(u *unstructured.Unstructured) (Sight, error) {
 }
 
 // Follow tells see of every object there is, and of every change, until stop, which
-// waits for the last. Whatever happens to the API server, it goes on from what was
-// seen last, so that nothing is hidden. (client-go's RetryWatcher gives up where a
-// connection is refused.)
+// waits for the last. It outlives the API server: it goes on from what was seen last.
+// (client-go's RetryWatcher gives up where a connection is refused.)
 func Follow(ctx context.Context, resource dynamic.ResourceInterface, see func(apiwatch.EventType, *unstructured.Unstructured)) (stop func(), err error) {
-	list, err := resource.List(ctx, metav1.ListOptions{})
+	f := follower{resource, see}
+	last, err := f.list(ctx)
 	if err != nil {
 		return nil, err
-	}
-	for _, item := range list.Items {
-		see(apiwatch.Added, &item)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for last := list.GetResourceVersion(); ctx.Err() == nil; {
-			last = followFrom(ctx, resource, last, see)
+		for ctx.Err() == nil {
+			last = f.watch(ctx, last)
 			select {
 			case <-ctx.Done():
 			case <-time.After(50 * time.Millisecond):
@@ -127,21 +125,50 @@ func Follow(ctx context.Context, resource dynamic.ResourceInterface, see func(ap
 	return func() { cancel(); <-done }, nil
 }
 
-// followFrom is one watch. It returns the version that it came to.
-func followFrom(ctx context.Context, resource dynamic.ResourceInterface, last string, see func(apiwatch.EventType, *unstructured.Unstructured)) string {
-	watch, err := resource.Watch(ctx, metav1.ListOptions{ResourceVersion: last, AllowWatchBookmarks: true})
+type follower struct {
+	resource dynamic.ResourceInterface
+	see      func(apiwatch.EventType, *unstructured.Unstructured)
+}
+
+// list tells of all there is, and returns the version that it is of.
+func (f follower) list(ctx context.Context) (string, error) {
+	list, err := f.resource.List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return last
+		return "", err
+	}
+	for _, item := range list.Items {
+		f.see(apiwatch.Added, &item)
+	}
+	return list.GetResourceVersion(), nil
+}
+
+// watch is one watch from a version on; it returns the one that it came to.
+func (f follower) watch(ctx context.Context, last string) string {
+	watch, err := f.resource.Watch(ctx, metav1.ListOptions{ResourceVersion: last, AllowWatchBookmarks: true})
+	if err != nil {
+		return f.after(ctx, err, last)
 	}
 	defer watch.Stop()
 	for event := range watch.ResultChan() {
 		u, ok := event.Object.(*unstructured.Unstructured)
 		if !ok || event.Type == apiwatch.Error {
-			return last
+			return f.after(ctx, apierrors.FromObject(event.Object), last)
 		}
 		if last = u.GetResourceVersion(); event.Type != apiwatch.Bookmark {
-			see(event.Type, u)
+			f.see(event.Type, u)
 		}
+	}
+	return last
+}
+
+// after is where to go on from after an error: an API server that has just begun
+// remembers nothing of before, and then nothing was written since it ended.
+func (f follower) after(ctx context.Context, err error, last string) string {
+	if !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
+		return last
+	}
+	if fresh, err := f.list(ctx); err == nil {
+		return fresh
 	}
 	return last
 }

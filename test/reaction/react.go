@@ -81,6 +81,9 @@ func react(ctx context.Context, lab *labtest.Lab, namespace, source string, rate
 		}
 	}
 	back, err := seen.back()
+	for begun := time.Now(); err != nil && time.Since(begun) < 5*time.Second; back, err = seen.back() {
+		time.Sleep(50 * time.Millisecond) // the watch tells of the last write
+	}
 	if err != nil {
 		return r, err
 	}
@@ -123,7 +126,7 @@ func (s *sights) back() (time.Time, error) {
 		}
 		on = on || weight > 0
 	}
-	return time.Time{}, errors.New("the watch did not see the traffic given back")
+	return time.Time{}, fmt.Errorf("the watch did not see the traffic given back: %+v", s.all)
 }
 
 // lastReading is when the reading was taken on which the evidence was complete.
