@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/traffic"
@@ -18,9 +19,12 @@ type createCanary struct {
 	env        []string
 	replicas   int
 	autoscaler string
-	replace    bool
-	wait       bool
-	timeout    time.Duration
+	// atOnce says that the canary enters the route right after it is made: what
+	// would be refused is refused then, and need not be rehearsed.
+	atOnce  bool
+	replace bool
+	wait    bool
+	timeout time.Duration
 }
 
 // NewCmdCreateCanary starts a canary beside the stable version.
@@ -67,6 +71,16 @@ what was interrupted.`,
 		},
 	}
 	flags := cmd.Flags()
+	o.addSpecFlags(flags)
+	flags.BoolVar(&o.wait, "wait", true, "wait until the canary's Pods are ready")
+	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "longest wait for that")
+	o.target.addFlags(flags)
+	o.mutation.addFlags(flags)
+	return cmd
+}
+
+// addSpecFlags defines the flags that say what the canary is.
+func (o *createCanary) addSpecFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.spec.Image, "image", "", "image of the canary (required)")
 	flags.IntVar(&o.replicas, "replicas", 0, "number of Pods (default: as many as the stable version asks for)")
 	flags.StringVar(&o.spec.Version, "version", "", "name of the version (default: the image's tag, else the number after the stable version's)")
@@ -74,11 +88,6 @@ what was interrupted.`,
 	flags.StringArrayVar(&o.env, "set-env", nil, "NAME=VALUE to set in the application's container; may be repeated")
 	flags.StringVar(&o.autoscaler, "autoscaler", autoscalerCopy, `"copy" has the canary scaled and kept from disruption as the stable version is, "none" leaves its number of Pods alone`)
 	flags.BoolVar(&o.replace, "replace", false, "put the canary in the place of a different one, or of one that does not become ready; never of one that gets traffic")
-	flags.BoolVar(&o.wait, "wait", true, "wait until the canary's Pods are ready")
-	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "longest wait for that")
-	o.target.addFlags(flags)
-	o.mutation.addFlags(flags)
-	return cmd
 }
 
 // complete checks the command line, with nothing sent yet.
@@ -138,19 +147,25 @@ func (o *createCanary) run(ctx context.Context) error {
 	if err := o.ready(ctx, p); err != nil {
 		return err
 	}
-	route := p.route
-	if p.displaced != "" {
-		out := retirement{wait: o.wait, timeout: o.timeout}
-		if route, err = out.remove(ctx, &o.mutation, p.router, route, p.displaced); err != nil {
-			return err
-		}
-	}
-	after, err := p.router.Admit(ctx, route, traffic.Admission{Version: p.spec.Version}, o.write())
+	after, err := o.admit(ctx, p, traffic.Admission{Version: p.spec.Version})
 	if err != nil {
 		return err
 	}
 	o.conclude(p)
 	return o.print(after)
+}
+
+// admit puts the canary into the route, in the place of another where it has one.
+func (o *createCanary) admit(ctx context.Context, p *canaryPlan, a traffic.Admission) (traffic.Route, error) {
+	route := p.route
+	if p.displaced != "" {
+		out := retirement{wait: o.wait, timeout: o.timeout}
+		var err error
+		if route, err = out.remove(ctx, &o.mutation, p.router, route, p.displaced); err != nil {
+			return route, err
+		}
+	}
+	return p.router.Admit(ctx, route, a, o.write())
 }
 
 func (o *createCanary) conclude(p *canaryPlan) {

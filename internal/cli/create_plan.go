@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
@@ -52,12 +52,15 @@ func (o *createCanary) plan(ctx context.Context) (*canaryPlan, error) {
 		p.nameVersion,
 		p.derive,
 		func() error { return o.findScaling(ctx, p) },
-		func() error { return p.compare(ctx, o.timeout) },
+		func() error { return o.compare(ctx, p, versions) },
 		func() error { return p.check(o.replace) },
 	} {
 		if err := step(); err != nil {
 			return nil, err
 		}
+	}
+	if o.atOnce {
+		return p, nil
 	}
 	return p, p.rehearse(ctx)
 }
@@ -110,11 +113,17 @@ func (p *canaryPlan) derive() (err error) {
 	return err
 }
 
-// compare reads the Deployment of that name, if there is one.
-func (p *canaryPlan) compare(ctx context.Context, timeout time.Duration) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	p.live, err = p.deployments.Live(ctx, p.want.GetName())
+// compare finds the Deployment of that name, if there is one. Where nothing is
+// rehearsed those of the application do: another's of that name has the creation
+// refused.
+func (o *createCanary) compare(ctx context.Context, p *canaryPlan, versions []workload.Version) (err error) {
+	if i := slices.IndexFunc(versions, func(v workload.Version) bool { return v.Deployment == p.want.GetName() }); i >= 0 {
+		p.live = versions[i].Object
+	} else if !o.atOnce {
+		ctx, cancel := context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+		p.live, err = p.deployments.Live(ctx, p.want.GetName())
+	}
 	if err != nil || p.live == nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
@@ -64,13 +65,8 @@ nobody at a terminal ends with status 4, and stands.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.canary.spec.Image, "image", "", "image to release (required)")
+	o.canary.addSpecFlags(flags)
 	flags.StringVarP(&o.file, "filename", "f", "", "plan file; - for standard input (default: a plan made from the traffic)")
-	flags.IntVar(&o.canary.replicas, "replicas", 0, "number of the canary's Pods (default: as many as the stable version asks for)")
-	flags.StringVar(&o.canary.spec.Version, "version", "", "name of the version (default: the image's tag, else the number after the stable version's)")
-	flags.StringVar(&o.canary.spec.Container, "container", "", "the application's container (default: found by itself)")
-	flags.StringArrayVar(&o.canary.env, "set-env", nil, "NAME=VALUE to set in the application's container; may be repeated")
-	flags.BoolVar(&o.canary.replace, "replace", false, "put the canary in the place of one that is there and gets no traffic")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	o.target.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "", `"json" prints every event as a line of JSON`)
@@ -84,7 +80,7 @@ func (o *releaseOptions) complete(cmd *cobra.Command) error {
 	}
 	o.events = o.output == "json"
 	o.canary.target = o.target
-	o.canary.wait, o.canary.timeout = true, o.ready
+	o.canary.wait, o.canary.timeout, o.canary.atOnce = true, o.ready, true
 	if err := o.canary.complete(cmd); err != nil {
 		return err
 	}
@@ -126,14 +122,21 @@ func (o *releaseOptions) run(ctx context.Context) error {
 		if err := o.canary.deploy(ctx, p); err != nil {
 			return p.route, err
 		}
+		if err := o.canary.inheritScaling(ctx, p); err != nil {
+			return p.route, err
+		}
+		o.made = p.want
+		if p.live != nil {
+			o.made = p.live
+		}
 		stored, err := o.document.Stored()
 		if err != nil {
 			return p.route, err
 		}
-		return p.router.Admit(ctx, p.route, traffic.Admission{
+		return o.canary.admit(ctx, p, traffic.Admission{
 			Version: p.spec.Version, Release: release,
 			Notes: map[string]string{canary.PlanAnnotation: string(stored)},
-		}, traffic.Write{})
+		})
 	})
 }
 
@@ -169,23 +172,32 @@ func releaseID(version string, now time.Time) string {
 // prepare waits until requests to the canary would be answered. Its Deployment was
 // made, and the route was told of it, before there was a release.
 func (r *runner) prepare(ctx context.Context, deployments workload.Deployments, route traffic.Route, report func(workload.Progress)) error {
-	versions, err := deployments.Versions(ctx, route.App)
+	live, err := r.deployment(ctx, deployments, route)
 	if err != nil {
 		return err
 	}
-	live, err := workload.Pick(versions, route.App, route.Position.Canary)
-	if err != nil {
-		return err
-	}
-	if err := deployments.WaitReady(ctx, live.Deployment, r.ready, report); err != nil {
+	if err := deployments.WaitReady(ctx, live.GetName(), r.ready, report); err != nil {
 		return err
 	}
 	service := serviceOf(route)
 	if service == "" {
 		return nil
 	}
-	_, err = deployments.WaitListed(ctx, live.Object, service, listedPatience)
+	_, err = deployments.WaitListed(ctx, live, service, listedPatience)
 	return err
+}
+
+// deployment is the canary's, as it was made here or by whoever began the release.
+func (r *runner) deployment(ctx context.Context, deployments workload.Deployments, route traffic.Route) (*unstructured.Unstructured, error) {
+	if r.made != nil {
+		return r.made, nil
+	}
+	versions, err := deployments.Versions(ctx, route.App)
+	if err != nil {
+		return nil, err
+	}
+	live, err := workload.Pick(versions, route.App, route.Position.Canary)
+	return live.Object, err
 }
 
 func releaseMeaning(code int) string {

@@ -33,23 +33,24 @@ func (d *runner) rollStable(ctx context.Context, deployments workload.Deployment
 // canary, which stable has become; after a switch the old version, once the plan's
 // time for a late rollback is over. Cut short, resume does the rest.
 func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, route traffic.Route, r canary.Release, out *tellers) error {
+	plan := d.document.Plan()
+	keep := plan.KeepStable.Std()
+	if plan.Promotion != canary.InPlace && keep == 0 {
+		return nil
+	}
 	fresh, err := again(ctx, router, route)
 	if err != nil {
 		return err
 	}
 	gone := fresh.Previous()
-	keep := d.document.Plan().KeepStable.Std()
-	switch {
-	case d.document.Plan().Promotion == canary.InPlace:
-		gone = fresh.Canary
-	case keep == 0:
-		return nil
+	if plan.Promotion == canary.InPlace {
+		gone, keep = fresh.Canary, 0
 	}
 	if gone == "" || fresh.Position == nil || fresh.Position.Release == nil || fresh.Position.Release.ID != r.ID {
 		return nil // it went already, or another release began
 	}
 	old := promote{mutation: mutation{f: d.f, dryRun: string(traffic.DryRunNone)}}
-	if left := keep - d.f.Clock.Since(r.Since); fresh.Canary == "" && left > 0 {
+	if left := keep - d.f.Clock.Since(r.Since); left > 0 {
 		old.keep = left
 		if err := old.keepStable(ctx, gone); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
@@ -25,6 +26,8 @@ type runner struct {
 	f        *Factory
 	source   analyze            // where the counts come from
 	document *planfile.Document // nil for that of the route
+
+	made *unstructured.Unstructured // the canary's Deployment, where it was made here
 
 	events     bool // as lines of JSON, on standard output
 	record     string
