@@ -33,17 +33,17 @@ func (d *runner) rollStable(ctx context.Context, deployments workload.Deployment
 // canary, which stable has become; after a switch the old version, once the plan's
 // time for a late rollback is over. Cut short, resume does the rest.
 func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, route traffic.Route, r canary.Release, out *tellers) error {
+	inPlace, keep := d.document.Plan().Promotion == canary.InPlace, d.document.Plan().KeepStable.Std()
+	if !inPlace && keep == 0 {
+		return nil // the old version stays until somebody deletes it
+	}
 	fresh, err := again(ctx, router, route)
 	if err != nil {
 		return err
 	}
 	gone := fresh.Previous()
-	keep := d.document.Plan().KeepStable.Std()
-	switch {
-	case d.document.Plan().Promotion == canary.InPlace:
+	if inPlace {
 		gone = fresh.Canary
-	case keep == 0:
-		return nil
 	}
 	if gone == "" || fresh.Position == nil || fresh.Position.Release == nil || fresh.Position.Release.ID != r.ID {
 		return nil // it went already, or another release began
