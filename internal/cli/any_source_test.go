@@ -50,8 +50,8 @@ func TestAnySourceLeavesAloneWhatIsOfNoUse(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 		}
-		if s.name() != "b2" {
-			t.Errorf("chose %s", s.name())
+		if s.Name() != "b2" {
+			t.Errorf("chose %s", s.Name())
 		}
 		if s.Prompt() {
 			t.Error("a source that somebody else scrapes is read when it is asked")

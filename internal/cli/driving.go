@@ -9,17 +9,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/kube"
+	"github.com/canaryctl/canaryctl/internal/lease"
 	"github.com/canaryctl/canaryctl/internal/traffic"
-)
-
-// The keys under which the Lease of a release carries what its engine knew at the
-// last renewal, an event.Known as JSON, and the sentence of what it waited for.
-const (
-	knownAnnotation = "canaryctl.io/known"
-	waitsAnnotation = "canaryctl.io/waits"
 )
 
 // driving is who drives a release, and what it knew when it last said so.
@@ -38,37 +32,33 @@ func drivingOf(ctx context.Context, f *Factory, route traffic.Route) (driving, e
 	if err != nil {
 		return driving{}, err
 	}
-	name := "canaryctl-" + route.Name
-	lease, err := client.Resource(leases()).Namespace(route.Namespace).Get(ctx, name, metav1.GetOptions{})
+	name := lease.Object(route.Name)
+	object, err := client.Resource(kube.Leases()).Namespace(route.Namespace).Get(ctx, name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return driving{}, nil
 	case err != nil:
 		return driving{}, fmt.Errorf("read Lease %s/%s, which says who drives the release: %w", route.Namespace, name, err)
 	}
-	d := drivingIn(lease, f.Clock.Now())
+	d := drivingIn(object, f.Clock.Now())
 	if r := running(route); r != nil && d.Renewed.Before(r.Started) {
 		d.Known, d.Waits = nil, "" // of the release before
 	}
 	return d, nil
 }
 
-func leases() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
-}
-
-func drivingIn(lease *unstructured.Unstructured, now time.Time) driving {
+func drivingIn(object *unstructured.Unstructured, now time.Time) driving {
 	var d driving
-	d.Holder, _, _ = unstructured.NestedString(lease.Object, "spec", "holderIdentity")
-	renewed, _, _ := unstructured.NestedString(lease.Object, "spec", "renewTime")
-	seconds, _, _ := unstructured.NestedInt64(lease.Object, "spec", "leaseDurationSeconds")
+	d.Holder, _, _ = unstructured.NestedString(object.Object, "spec", "holderIdentity")
+	renewed, _, _ := unstructured.NestedString(object.Object, "spec", "renewTime")
+	seconds, _, _ := unstructured.NestedInt64(object.Object, "spec", "leaseDurationSeconds")
 	if t, err := time.Parse(time.RFC3339Nano, renewed); err == nil {
 		d.Renewed = t
 	}
 	d.Alive = d.Holder != "" && now.Before(d.Renewed.Add(time.Duration(seconds)*time.Second))
-	d.Waits = lease.GetAnnotations()[waitsAnnotation]
+	d.Waits = object.GetAnnotations()[lease.WaitsAnnotation]
 	var known event.Known
-	if text := lease.GetAnnotations()[knownAnnotation]; text != "" && json.Unmarshal([]byte(text), &known) == nil {
+	if text := object.GetAnnotations()[lease.KnownAnnotation]; text != "" && json.Unmarshal([]byte(text), &known) == nil {
 		d.Known = &known
 	}
 	return d

@@ -16,6 +16,7 @@ import (
 	"github.com/canaryctl/canaryctl/internal/planfile"
 	"github.com/canaryctl/canaryctl/internal/release"
 	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/traffic/istio"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
 
@@ -75,45 +76,46 @@ func (d *runner) own(ctx context.Context, router traffic.Router, route traffic.R
 	if err != nil {
 		return err
 	}
+	owner := istio.Owner(route)
 	l := lease.New(lease.Config{
-		Client: client, Namespace: route.Namespace, Name: leaseName(route), Identity: identity(d.f),
-		Clock: d.f.Clock, Owner: ownerOf(route),
+		Client: client, Namespace: route.Namespace, Name: route.Name, Identity: identity(d.f),
+		Clock: d.f.Clock, Owner: &owner,
 	})
-	held, err := d.acquire(ctx, l, route)
-	if err != nil || held == nil {
+	before, over, err := d.acquire(ctx, l, route)
+	if over || err != nil {
 		return err
 	}
 	out, err := d.tellers()
 	if err != nil {
-		d.giveUp(ctx, l)
+		d.giveUp(ctx, l, release.Saved{})
 		return err
 	}
 	defer out.close(context.WithoutCancel(ctx))
 	var result release.Result
 	if route, err = begin(ctx); err == nil {
-		result, err = d.drive(ctx, router, route, l, *held, out)
+		result, err = d.drive(ctx, router, route, l, before, out)
 	}
 	if errors.Is(err, release.ErrLost) {
 		return d.lost(err)
 	}
-	d.giveUp(ctx, l)
+	d.giveUp(ctx, l, result.Saved)
 	if err != nil {
 		return err
 	}
 	return d.conclude(ctx, router, route, result.Release, out)
 }
 
-// giveUp lets another have the lease at once. What it carries stays in it.
-func (d *runner) giveUp(ctx context.Context, l *lease.Lease) {
+// giveUp lets another have the lease at once, and leaves it what is known.
+func (d *runner) giveUp(ctx context.Context, l *lease.Lease, s release.Saved) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 	defer cancel()
-	if err := l.Release(ctx); err != nil {
+	if err := l.Release(ctx, stateOf(s)); err != nil {
 		fmt.Fprintf(d.f.Err, "the lease could not be given up, and ends by itself: %v\n", err)
 	}
 }
 
 // drive runs an engine on the release in the route.
-func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic.Route, l *lease.Lease, before lease.State, out *tellers) (release.Result, error) {
+func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic.Route, l *lease.Lease, before string, out *tellers) (release.Result, error) {
 	watching, ok := router.(release.Router)
 	if !ok {
 		return release.Result{}, fmt.Errorf("drive %s: this kind of route cannot be watched", route)
@@ -134,7 +136,7 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 	engine, err := release.New(release.Config{
 		Plan: d.document.Plan(), Analysis: config, Route: route,
 		Router: watching, Workloads: deployments, Source: d.open(route), Every: d.source.interval,
-		Lease: keeper{l}, Saved: before.Evidence,
+		Lease: keeper{l}, Saved: before,
 		Prepare: func(ctx context.Context) error { return brokenFor(d.prepare(ctx, deployments, route, out.progress)) },
 		Roll: func(ctx context.Context) error {
 			return d.rollStable(ctx, deployments, route)

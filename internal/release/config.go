@@ -123,4 +123,6 @@ func (c Config) validate() error {
 type Result struct {
 	Release canary.Release
 	Known   *event.Known // nil before the first reading
+	// Saved is what the next engine goes on from; nothing once it is over.
+	Saved Saved
 }

@@ -163,7 +163,13 @@ func (e *Engine) ask(ctx context.Context) Saved {
 	}
 }
 
-func (e *Engine) result() Result { return Result{Release: e.now(), Known: e.evidence.latest()} }
+func (e *Engine) result() Result {
+	r := Result{Release: e.now(), Known: e.evidence.latest()}
+	if e.evidence != nil && !r.Release.Phase.Over() {
+		r.Saved = e.saved()
+	}
+	return r
+}
 
 // prepare makes the canary, as often as it takes, unless that is done or under way.
 func (e *Engine) prepare(ctx context.Context) {
