@@ -72,6 +72,7 @@ nobody at a terminal ends with status 4, and stands.`,
 	flags.StringArrayVar(&o.canary.env, "set-env", nil, "NAME=VALUE to set in the application's container; may be repeated")
 	flags.BoolVar(&o.canary.replace, "replace", false, "put the canary in the place of one that is there and gets no traffic")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	o.canary.addAutoscalerFlag(flags)
 	o.target.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "", `"json" prints every event as a line of JSON`)
 	o.runner.addFlags(flags)
