@@ -86,7 +86,7 @@ func (o *createCanary) addSpecFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.spec.Version, "version", "", "name of the version (default: the image's tag, else the number after the stable version's)")
 	flags.StringVar(&o.spec.Container, "container", "", "the application's container (default: the only one, the Pods' default container, or the one named as the application)")
 	flags.StringArrayVar(&o.env, "set-env", nil, "NAME=VALUE to set in the application's container; may be repeated")
-	flags.StringVar(&o.autoscaler, "autoscaler", autoscalerCopy, `"copy" has the canary scaled and kept from disruption as the stable version is, "none" leaves its number of Pods alone`)
+	o.addAutoscalerFlag(flags)
 	flags.BoolVar(&o.replace, "replace", false, "put the canary in the place of a different one, or of one that does not become ready; never of one that gets traffic")
 }
 

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 
+	"github.com/spf13/pflag"
+
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -43,4 +45,8 @@ func (o *createCanary) inheritScaling(ctx context.Context, p *canaryPlan) error 
 		o.note("%s", note)
 	}
 	return err
+}
+
+func (o *createCanary) addAutoscalerFlag(flags *pflag.FlagSet) {
+	flags.StringVar(&o.autoscaler, "autoscaler", autoscalerCopy, `"copy" has the canary scaled and kept from disruption as the stable version is, "none" leaves its number of Pods alone`)
 }
