@@ -69,7 +69,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s: the help does not lead with examples:\n%s", cmd.Name(), out.String())
 		}
 		_, statuses, _ := strings.Cut(out.String(), "EXIT STATUS\n")
-		for _, code := range []string{"  0  done", "  1  error", "  2  the command line", "130  interrupted"} {
+		for _, code := range []string{"    0  ", "    1  error", "    2  the command line", "  130  interrupted"} {
 			if !strings.Contains(statuses, code) {
 				t.Errorf("%s: the help does not document status %q:\n%s", cmd.Name(), code, statuses)
 			}

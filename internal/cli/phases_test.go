@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -17,13 +18,15 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/kube"
+	"github.com/canaryctl/canaryctl/internal/kube/kubetest"
 	"github.com/canaryctl/canaryctl/internal/planfile"
 )
 
 // TestEveryCommandInEveryPhase holds what each command makes of a release, wherever
-// that stands and with nothing that drives it, to a table: the exit status, who is
-// stable and who is on trial with their weights, the phase, what is asked, how many
-// ends the history has, and whether the route still has the plan.
+// that stands, to a table: the exit status, who is stable and who is on trial with
+// their weights, the phase, what is asked, how many ends the history has, and
+// whether the route still has the plan. Nothing drives the release, except beside
+// the commands that would drive it themselves then: the table is of their write.
 func TestEveryCommandInEveryPhase(t *testing.T) {
 	t.Setenv("USER", "ana")
 	golden := filepath.Join("testdata", "phases.txt")
@@ -38,8 +41,12 @@ func TestEveryCommandInEveryPhase(t *testing.T) {
 		for _, s := range standings() {
 			r := newRelease(t, [][]string{{"create-canary", "--image", "versioned-echo:v2"}})
 			s.put(t, r)
+			standing := r.standing
+			if command == "resume" || strings.HasPrefix(command, "promote") {
+				standing = r.driven(t)
+			}
 			code := r.run(t, strings.Fields(command))
-			fmt.Fprintf(w, "  %s\t%d\t%s\n", s.name, code, r.standing(t))
+			fmt.Fprintf(w, "  %s\t%d\t%s\n", s.name, code, standing(t))
 			if err := r.validWeights(); err != nil {
 				t.Errorf("%s, %s: %v", command, s.name, err)
 			}
@@ -82,6 +89,14 @@ func TestSteeringKilledAnywhere(t *testing.T) {
 			begin := func() *release {
 				r := newRelease(t, [][]string{{"create-canary", "--image", "versioned-echo:v2"}})
 				at[test.at].put(t, r)
+				if err := r.server.Load(heldLease); err != nil {
+					t.Fatal(err)
+				}
+				r.server.OnWrite(func(e kubetest.Event) { // the engine that holds it
+					if strings.Contains(e.Object.GetAnnotations()[canary.Annotation], `"wish":"promote"`) {
+						at["promoted"].put(t, r)
+					}
+				})
 				r.server.ResetRequests()
 				return r
 			}
@@ -196,10 +211,42 @@ func weigh(vs *unstructured.Unstructured, canary int) {
 	legs[0].(map[string]any)["weight"], legs[1].(map[string]any)["weight"] = int64(100-canary), int64(canary)
 }
 
+// driven puts an engine beside the route that takes what it is asked for, and does
+// nothing else. What it returns is the standing as it was asked, or as it is where
+// nothing was asked.
+func (r *release) driven(t *testing.T) func(*testing.T) string {
+	t.Helper()
+	if err := r.server.Load(heldLease); err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Pointer[unstructured.Unstructured]
+	take := engine(r.server, func(p canary.Position) canary.Position {
+		p.Release.Wish = ""
+		return p
+	})
+	r.server.OnWrite(func(e kubetest.Event) {
+		if strings.Contains(e.Object.GetAnnotations()[canary.Annotation], `"wish":`) {
+			asked.Store(e.Object.DeepCopy())
+		}
+		take(e)
+	})
+	return func(t *testing.T) string {
+		t.Helper()
+		if vs := asked.Load(); vs != nil {
+			return standingIn(t, vs)
+		}
+		return r.standing(t)
+	}
+}
+
 // standing is what the route says, in a line.
 func (r *release) standing(t *testing.T) string {
 	t.Helper()
-	vs := r.server.Get(kube.VirtualServices(), "default", "versioned-echo-virtualservice")
+	return standingIn(t, r.server.Get(kube.VirtualServices(), "default", "versioned-echo-virtualservice"))
+}
+
+func standingIn(t *testing.T, vs *unstructured.Unstructured) string {
+	t.Helper()
 	notes := vs.GetAnnotations()
 	place := canary.Position{}
 	if text, ok := notes[canary.Annotation]; ok {

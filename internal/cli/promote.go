@@ -35,8 +35,9 @@ or --retire removes it.
 
 A release in progress is asked to go to its end now, or with --step to its next
 step: whatever drives it does so, in the way that its plan says; a paused one goes
-on with it. It overrules the plan, its pauses and gates, but not harm: a canary that
-is shown to be bad is rolled back all the same. With --force this command takes the
+on with it. Where nothing drives it, this command does. It overrules the plan, its
+pauses and gates, but not harm: a canary that is shown to be bad is rolled back all
+the same. With --force this command takes the
 promotion upon itself, whatever drives the release or does not.`,
 		Example: `  # All traffic to the canary; keep the old version
   canaryctl promote
@@ -47,7 +48,7 @@ promotion upon itself, whatever drives the release or does not.`,
 
   # A release in progress: begin the next step now
   canaryctl promote --step`,
-		Annotations: exits(),
+		Annotations: exitsMeaning(promoteMeaning, ExitRolledBack, ExitInconclusive),
 		Args:        noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
@@ -65,6 +66,13 @@ promotion upon itself, whatever drives the release or does not.`,
 	flags.BoolVar(&o.retire, "retire", false, "remove the old version afterwards: destination, subset, Deployment")
 	flags.DurationVar(&o.keep, "keep-stable", 0, "keep the old version for so long, then retire it; Ctrl-C keeps it for good")
 	return cmd
+}
+
+func promoteMeaning(code int) string {
+	if code == ExitInconclusive {
+		return releaseMeaning(code)
+	}
+	return exitMeaning(code)
 }
 
 func (o *promote) check() error {

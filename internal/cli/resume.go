@@ -45,7 +45,7 @@ is to be trusted so far.`,
 
   # The machine that drives it hangs: drive it here
   canaryctl resume --take-over`,
-		Annotations: exitsMeaning(releaseMeaning, ExitRolledBack, ExitInconclusive),
+		Annotations: exitsMeaning(resumeMeaning, ExitRolledBack, ExitInconclusive),
 		Args:        noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
@@ -56,6 +56,7 @@ is to be trusted so far.`,
 	}
 	o.target.addFlags(cmd.Flags())
 	o.mutation.addFlags(cmd.Flags())
+	cmd.Flags().Lookup("output").Usage = `print the route as "yaml", "name" or "json"; where it is driven here, json prints every event as a line`
 	cmd.Flags().StringVarP(&o.file, "filename", "f", "", "file of the plan that the release follows, in the place of what the route says")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "show the release until it is over")
 	o.runner.addFlags(cmd.Flags())
@@ -91,8 +92,8 @@ func (o *resume) run(ctx context.Context) error {
 		what = "is asked to " + asking(r.Wish) + " already,"
 	}
 	o.note("%s: release %s %s %s: %s", d.after.Name, r.ID, what, at(*r, steps(d.after)), shares(d.after))
-	if err := o.print(d.after); err != nil || o.dry() {
-		return err
+	if o.dry() {
+		return o.print(d.after)
 	}
 	return o.seeTo(ctx, d.after)
 }
@@ -112,7 +113,8 @@ func (o *resume) decide(route traffic.Route) (*traffic.Change, error) {
 }
 
 // seeTo makes sure that the release is driven: by whoever holds its Lease, else
-// here.
+// here. Where it is driven here and events are wanted, they are all that is printed:
+// who reads lines of JSON wants nothing else between them.
 func (o *resume) seeTo(ctx context.Context, route traffic.Route) error {
 	d, err := drivingOf(ctx, o.f, route)
 	switch {
@@ -120,13 +122,24 @@ func (o *resume) seeTo(ctx context.Context, route traffic.Route) error {
 		return err
 	case d.Alive && !o.runner.takeOver:
 		o.note("%s drives it", d.Holder)
-		if o.watch {
-			return lookOn(ctx, o.f, route)
+		if err := o.print(route); err != nil || !o.watch {
+			return err
 		}
+		return lookOn(ctx, o.f, route)
+	case o.runner.events:
 	default:
-		return o.runner.resume(ctx, route)
+		if err := o.print(route); err != nil {
+			return err
+		}
 	}
-	return nil
+	return o.runner.resume(ctx, route)
+}
+
+func resumeMeaning(code int) string {
+	if code == ExitDone {
+		return "promoted: the canary is the stable version; or another drives the release"
+	}
+	return releaseMeaning(code)
 }
 
 // lookOn shows a release that another drives until it is over, and ends as it
