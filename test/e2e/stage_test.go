@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,15 +12,18 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
-	written "github.com/canaryctl/canaryctl/internal/record"
+	released "github.com/canaryctl/canaryctl/internal/record"
 	"github.com/canaryctl/canaryctl/test/labtest"
 )
 
 // Where an engine reads what the versions answer.
-var (
+const (
 	prometheus = "prometheus"
 	pods       = "pods"
 )
+
+// written is what is on record of a release.
+type written = released.Release
 
 // stage is a namespace in which v1 answers steady traffic, and releases are
 // driven with the rights of the Role under k8s/rbac and no others.
@@ -29,8 +33,10 @@ type stage struct {
 	dir    string // of the plan and the record; commands run there
 	env    string // the kubeconfig of the ServiceAccount
 	source string // prometheus or pods
-	seen   *recorder
-	load   *labtest.Traffic
+	// recordFile is where the engines that are driven from now on write.
+	recordFile func() string
+	seen       *recorder
+	load       *labtest.Traffic
 }
 
 // perform sets a stage, with some of the optional Roles by name. The Pods can only
@@ -38,6 +44,7 @@ type stage struct {
 func perform(t *testing.T, source string, optional ...string) *stage {
 	t.Helper()
 	s := &stage{t: t, ns: namespace(t), dir: t.TempDir(), source: source}
+	s.recordFile = func() string { return filepath.Join(s.dir, "record.jsonl") }
 	base(t, s.ns)
 	s.begin(optional...)
 	return s
@@ -74,13 +81,15 @@ func (s *stage) host() string { return "versioned-echo." + s.ns }
 // under spec.
 func (s *stage) plan(spec string) string {
 	s.t.Helper()
-	path := filepath.Join(s.dir, "plan.yaml")
+	path := s.planFile()
 	text := "apiVersion: canaryctl.io/v1alpha1\nkind: Plan\nspec:\n" + strings.Trim(spec, "\n") + "\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 	return path
 }
+
+func (s *stage) planFile() string { return filepath.Join(s.dir, "plan.yaml") }
 
 // Steps of plans: quick is over within seconds, patient stands at 20% until
 // somebody does something.
@@ -97,7 +106,7 @@ const (
 `
 )
 
-// cut says the recorded versions of the route, as a test may judge them.
+// history is every version of the route, from the first that was seen.
 func (s *stage) history() []labtest.Sight {
 	s.t.Helper()
 	s.seen.mu.Lock()
@@ -124,21 +133,18 @@ func (s *stage) route() labtest.Sight {
 	return all[len(all)-1]
 }
 
-// record is the file that engines write, record what it says of the last release so
-// far.
-func (s *stage) recordFile() string { return filepath.Join(s.dir, "record.jsonl") }
-
-func (s *stage) record() written.Release {
+// record is what the file says of the last release so far.
+func (s *stage) record() written {
 	s.t.Helper()
 	file, err := os.Open(s.recordFile())
 	if errors.Is(err, fs.ErrNotExist) {
-		return written.Release{}
+		return written{}
 	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer file.Close()
-	all, err := written.Read(file)
+	all, err := released.Read(file)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -147,9 +153,9 @@ func (s *stage) record() written.Release {
 }
 
 // until waits for something to be on record.
-func (s *stage) until(what string, condition func(written.Release) bool) written.Release {
+func (s *stage) until(what string, condition func(written) bool) written {
 	s.t.Helper()
-	var last written.Release
+	var last written
 	eventually(s.t, time.Minute, func() (bool, string) {
 		last = s.record()
 		return condition(last), what + " is not on record; " + tail(last.Events)
@@ -160,17 +166,17 @@ func (s *stage) until(what string, condition func(written.Release) bool) written
 // untilKind waits for an event of a kind to be the nth on record.
 func (s *stage) untilKind(kind event.Kind, nth int) event.Event {
 	s.t.Helper()
-	r := s.until(string(kind), func(r written.Release) bool { return len(ofKind(r, kind)) >= nth })
+	r := s.until(string(kind), func(r written) bool { return len(ofKind(r, kind)) >= nth })
 	return ofKind(r, kind)[nth-1]
 }
 
 // untilStep waits until a step, by its index, is on its way and the canary has
 // answered requests that are known.
-func (s *stage) untilStep(step int) written.Release {
+func (s *stage) untilStep(step int) written {
 	s.t.Helper()
-	return s.until("a reading at the step", func(r written.Release) bool {
+	return s.until("a reading at the step", func(r written) bool {
 		for _, e := range ofKind(r, event.Evidence) {
-			if e.At.Step == step && answered(e) > 0 {
+			if e.At.Step == step && requestsOf(e) > 0 {
 				return true
 			}
 		}
@@ -178,7 +184,7 @@ func (s *stage) untilStep(step int) written.Release {
 	})
 }
 
-func ofKind(r written.Release, kind event.Kind) []event.Event {
+func ofKind(r written, kind event.Kind) []event.Event {
 	var some []event.Event
 	for _, e := range r.Events {
 		if e.Kind == kind {
@@ -188,12 +194,26 @@ func ofKind(r written.Release, kind event.Kind) []event.Event {
 	return some
 }
 
-// answered is how many requests the canary answered, as far as an event knows.
-func answered(e event.Event) uint64 {
+// requestsOf is how many the canary answered, as far as an event knows.
+func requestsOf(e event.Event) uint64 {
 	if e.Known == nil || len(e.Known.Metrics) == 0 {
 		return 0
 	}
 	return e.Known.Metrics[0].Canary.Requests
+}
+
+// driven is what status says of who drives, and of what is known by the lease.
+func (s *stage) driven() (d struct {
+	Driver struct {
+		Name  string
+		Alive bool
+	}
+	Known event.Known
+}) {
+	s.t.Helper()
+	status := struct{ Release any }{&d}
+	decode(s.t, s.prints("status -o json"), &status)
+	return d
 }
 
 // tail is the end of a record for people.
@@ -214,7 +234,7 @@ func (s *stage) wantRoute(version string, weight int, phase canary.Phase) labtes
 		last = s.route()
 		r := last.Release()
 		return last.Weight(version) == weight && r.Phase == phase,
-			"the route has " + describe(last) + ", want " + version + " at a weight in phase " + string(phase)
+			fmt.Sprintf("the route has %s, want %s at %d%%, %s", describe(last), version, weight, phase)
 	})
 	return last
 }
