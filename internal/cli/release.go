@@ -70,6 +70,7 @@ nobody at a terminal ends with status 4, and stands.`,
 	flags.StringVar(&o.canary.spec.Version, "version", "", "name of the version (default: the image's tag, else the number after the stable version's)")
 	flags.StringVar(&o.canary.spec.Container, "container", "", "the application's container (default: found by itself)")
 	flags.StringArrayVar(&o.canary.env, "set-env", nil, "NAME=VALUE to set in the application's container; may be repeated")
+	flags.StringVar(&o.canary.autoscaler, "autoscaler", autoscalerCopy, `"copy" has the canary scaled and kept from disruption as the stable version is, "none" leaves its number of Pods alone`)
 	flags.BoolVar(&o.canary.replace, "replace", false, "put the canary in the place of one that is there and gets no traffic")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	o.target.addFlags(flags)
