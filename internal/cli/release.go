@@ -68,7 +68,6 @@ nobody at a terminal ends with status 4, and stands.`,
 	o.canary.addSpecFlags(flags)
 	flags.StringVarP(&o.file, "filename", "f", "", "plan file; - for standard input (default: a plan made from the traffic)")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and do nothing")
-	o.canary.addAutoscalerFlag(flags)
 	o.target.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "", `"json" prints every event as a line of JSON`)
 	o.runner.addFlags(flags)
