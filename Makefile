@@ -92,6 +92,14 @@ simulate: ## Write the tables and plots of docs/statistics.md, in a few minutes
 evidence: ## Measure analyze on real traffic in the lab, in half an hour: bad canaries found, good ones spared
 	go run ./test/evidence
 
+.PHONY: chaos
+chaos: build ## Release 200 times while things go wrong, and write the table of docs/reliability.md
+	go run ./test/chaos -runs 200 -write docs/reliability.md
+
+.PHONY: reaction
+reaction: build ## Measure how soon a bad canary's traffic is back, into docs/performance.md
+	go run ./test/reaction -write docs/performance.md
+
 .PHONY: generate
 generate: ## Write docs/reference from --help; refresh the embedded API definitions
 	go test ./internal/cli -run TestReference -update

@@ -98,7 +98,7 @@ func (r round) harm() string {
 	switch o := r.seen; {
 	case o.Verdict == Fail:
 		return said(o.Why, "the evidence is against the canary")
-	case r.plan.Budget > 0 && o.Harm > r.plan.Budget:
+	case r.plan.Budget > 0 && o.spent() > r.plan.Budget:
 		return fmt.Sprintf("the canary caused about %.0f users' errors, and the plan's budget is %g", o.Harm, r.plan.Budget)
 	case o.Broken != "":
 		return "the canary will not become ready: " + o.Broken

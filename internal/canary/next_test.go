@@ -85,3 +85,21 @@ func TestNextFollowsThePlan(t *testing.T) {
 		t.Errorf("promoted on %q", s.Basis)
 	}
 }
+
+// TestBudgetIsNotSpentByChance leaves a canary alone that had bad luck.
+func TestBudgetIsNotSpentByChance(t *testing.T) {
+	p := canary.DefaultPlan()
+	p.Budget = 10
+	at := canary.Begin("r1", "hash", time.Unix(1, 0))
+	at.Phase, at.Step, at.Weight = canary.Progressing, 0, 5
+	o := canary.Observation{
+		Now: time.Unix(2, 0), Weights: canary.Weights{Stable: 95, Canary: 5}, CanaryReady: true, StableReady: true, Harm: 12, HarmError: 2,
+	}
+	if a := canary.Next(p, canary.State{Release: at, Weights: o.Weights}, o); a.Do == canary.GiveBack {
+		t.Errorf("rolled back: %s", a.Why)
+	}
+	o.Harm = 15
+	if a := canary.Next(p, canary.State{Release: at, Weights: o.Weights}, o); a.Do != canary.GiveBack {
+		t.Errorf("%s: %s", a.Do, a.Why)
+	}
+}

@@ -21,6 +21,9 @@ type Observation struct {
 	// allows the canary: 1 while nothing is known. They are for the budget and the
 	// ramp.
 	Harm, Rate, Risk float64
+	// HarmError is the standard error of Harm: a canary as good as stable strays by
+	// twice as much.
+	HarmError float64
 	// Needs is how many more requests the canary would have to answer until the
 	// evidence shows Risk, if that is what it has. Lag is the longest time from a
 	// response to the route's write that it leads to, with the time between two
@@ -49,6 +52,10 @@ type Observation struct {
 	// in a promotion in place.
 	Rolled Roll
 }
+
+// spent is how much harm there is, chance left out: a budget is no test, and a good
+// canary that had bad luck has not spent it.
+func (o Observation) spent() float64 { return o.Harm - 2*max(o.HarmError, 0) }
 
 // Verdict is what the evidence says.
 type Verdict string

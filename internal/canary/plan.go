@@ -120,6 +120,10 @@ const (
 	RollBack Response = "rollback" // give all traffic back
 )
 
+// Leaves reports whether a promotion leaves something to remove: the old version
+// after some time, or the canary that stable has become.
+func (p Plan) Leaves() bool { return p.Promotion == InPlace || p.KeepStable > 0 }
+
 // GateBefore names the gate before step i, and before the promotion where i is
 // past the last step; empty for none.
 func (p Plan) GateBefore(i int) string {

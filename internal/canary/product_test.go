@@ -159,7 +159,7 @@ func anySight(t *rapid.T) canary.Observation {
 		Weights: canary.Weights{Stable: 100 - weight, Canary: weight},
 		Verdict: rapid.SampledFrom([]canary.Verdict{"", canary.Pass, canary.Fail, canary.Inconclusive}).Draw(t, "verdict"),
 		Total:   rapid.Uint64().Draw(t, "total"), Exposure: rapid.Uint64().Draw(t, "exposed"),
-		Harm: number.Draw(t, "harm"), Rate: number.Draw(t, "rate"), Risk: number.Draw(t, "risk"),
+		Harm: number.Draw(t, "harm"), HarmError: number.Draw(t, "its error"), Rate: number.Draw(t, "rate"), Risk: number.Draw(t, "risk"),
 		Needs: number.Draw(t, "needs"), Lag: seconds(t, "lag", 20).Std(), Silent: seconds(t, "silent", 40).Std(),
 		CanaryReady: rapid.Bool().Draw(t, "canary ready"), StableReady: rapid.Bool().Draw(t, "stable ready"),
 		Foreign: rapid.SampledFrom([]string{"", "", "kubectl did"}).Draw(t, "foreign"), Interrupted: rapid.Bool().Draw(t, "interrupted"),

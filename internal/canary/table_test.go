@@ -104,7 +104,7 @@ func events() map[string]func(*scene) {
 		"fail":          seen(func(o *canary.Observation) { o.Verdict = canary.Fail }),
 		"pass":          seen(func(o *canary.Observation) { o.Verdict = canary.Pass }),
 		"exposure":      seen(func(o *canary.Observation) { o.Exposure, o.Total = 1000, 1000 }),
-		"budget":        func(c *scene) { c.plan.Budget, c.seen.Harm = 10, 10.5 },
+		"budget":        func(c *scene) { c.plan.Budget, c.seen.Harm, c.seen.HarmError = 10, 14.5, 2 },
 		"broken":        seen(func(o *canary.Observation) { o.Broken, o.CanaryReady = "no such image", false }),
 		"canary-blinks": seen(func(o *canary.Observation) { o.CanaryReady, o.Unready = false, time.Second }),
 		"canary-gone":   seen(func(o *canary.Observation) { o.CanaryReady, o.Unready = false, time.Minute }),

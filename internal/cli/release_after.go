@@ -34,15 +34,14 @@ func (d *runner) rollStable(ctx context.Context, deployments workload.Deployment
 // time for a late rollback is over. Cut short, resume does the rest.
 func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, route traffic.Route, r canary.Release, out *tellers) error {
 	plan := d.document.Plan()
-	keep := plan.KeepStable.Std()
-	if plan.Promotion != canary.InPlace && keep == 0 {
+	if !plan.Leaves() {
 		return nil
 	}
 	fresh, err := again(ctx, router, route)
 	if err != nil {
 		return err
 	}
-	gone := fresh.Previous()
+	gone, keep := fresh.Previous(), plan.KeepStable.Std()
 	if plan.Promotion == canary.InPlace {
 		gone, keep = fresh.Canary, 0
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -37,7 +38,9 @@ func (r *retirement) remove(ctx context.Context, m *mutation, router traffic.Rou
 		return after, nil
 	}
 	left := after.Place().Without(version)
-	return router.Remember(ctx, after, traffic.Change{Position: &left}, m.write())
+	return router.Remember(ctx, after, traffic.Change{
+		Position: &left, Notes: map[string]string{canary.PlanAnnotation: ""}, // nothing is left to follow it
+	}, m.write())
 }
 
 func (r *retirement) deleteDeployment(ctx context.Context, m *mutation, route traffic.Route, version string) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
 func seconds(n int) canary.Duration { return canary.Duration(time.Duration(n) * time.Second) }
@@ -177,5 +178,29 @@ func TestLostPositionIsWrittenAgain(t *testing.T) {
 	}
 	if got := w.now().Notes[canary.PlanAnnotation]; got != "the plan" {
 		t.Errorf("the plan is %q: nobody could go on from there", got)
+	}
+}
+
+// TestAbortedBetweenTwoLooks has a person abort the release so fast that all there is
+// to see is the history.
+func TestAbortedBetweenTwoLooks(t *testing.T) {
+	p := plan()
+	p.Steps[0].Min = seconds(30)
+	w := newWorld(p)
+	r := w.start(t, p)
+	r.until("the first step", r.atWeight(10))
+	w.mu.Lock()
+	ended := w.route.Position.Release.Back("ann asked for it", w.clock.Now()).End(stable, onTest)
+	w.route.Position, w.route.Canary = nil, ""
+	w.change(traffic.Change{Weights: canary.AllStable(), Notes: map[string]string{
+		canary.HistoryAnnotation: canary.History{}.With(ended).Encode(),
+	}})
+	w.mu.Unlock()
+	result, err := r.ended()
+	if err != nil || result.Release.Phase != canary.RolledBack || result.Release.Why != "ann asked for it" {
+		t.Errorf("%v, %+v", err, result.Release)
+	}
+	if w.now().Position != nil {
+		t.Error("the engine wrote the position again")
 	}
 }

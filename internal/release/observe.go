@@ -17,6 +17,7 @@ func (e *Engine) observe() canary.Observation {
 		Exposure:    e.evidence.analysis.CanarySince(e.counting(now)),
 		Total:       figures.Canary.Requests,
 		Harm:        figures.Harm,
+		HarmError:   figures.HarmError,
 		Rate:        figures.Rate,
 		Risk:        figures.Risk,
 		Needs:       figures.Needs,

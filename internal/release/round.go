@@ -12,12 +12,12 @@ import (
 
 // round observes, decides and acts once. It reports whether the engine is done.
 func (e *Engine) round(ctx context.Context) (done bool, err error) {
-	if err := e.superseded(); err != nil {
-		return false, err
-	}
 	release := e.now()
 	if release.Phase.Over() {
 		return true, nil
+	}
+	if err := e.superseded(); err != nil {
+		return false, err
 	}
 	if e.gone != nil || !e.watched {
 		// Without the route there is nothing to decide on; whoever is to end may.

@@ -34,6 +34,7 @@ func (e *Engine) take(r traffic.Route, why string) {
 	before, weight := e.now(), e.route.Weights.Canary
 	e.route = r
 	if !mine(r, before.ID) {
+		e.takeEnd(r, before)
 		return
 	}
 	e.place = *r.Position
@@ -47,6 +48,24 @@ func (e *Engine) take(r traffic.Route, why string) {
 		e.rolled, e.followed = false, false // whoever resumed it wants it rolled, whatever it has now
 	}
 	e.tellChange(before, e.now(), why)
+}
+
+// takeEnd looks whether the release ended while nobody looked: a person aborts it,
+// and by the time that is told the canary and the position are gone too. Only the
+// history tells it from a route that somebody wrote over.
+func (e *Engine) takeEnd(r traffic.Route, before canary.Release) {
+	for _, past := range canary.ParseHistory(r.Notes[canary.HistoryAnnotation]) {
+		if past.ID != before.ID || before.Phase.Over() {
+			continue
+		}
+		after := before.Back(past.Why, past.Ended)
+		if past.Outcome == canary.Promoted {
+			after = before.Done(past.Basis, r.Weights.Canary, past.Why, past.Ended)
+		}
+		e.place.Release = &after
+		e.tellChange(before, after, "")
+		return
+	}
 }
 
 // note keeps what the route remembers besides the position, in case somebody takes

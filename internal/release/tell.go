@@ -130,5 +130,9 @@ func (e *Engine) history(after canary.Release) map[string]string {
 	figures := e.evidence.analysis.Figures()
 	ended.Requests, ended.Errors = figures.Canary.Requests, figures.Canary.Bad
 	past := canary.ParseHistory(e.notes[canary.HistoryAnnotation])
-	return map[string]string{canary.HistoryAnnotation: past.With(ended).Encode()}
+	notes := map[string]string{canary.HistoryAnnotation: past.With(ended).Encode()}
+	if after.Phase == canary.RolledBack || !e.c.Plan.Leaves() {
+		notes[canary.PlanAnnotation] = ""
+	}
+	return notes
 }
