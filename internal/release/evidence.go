@@ -20,7 +20,7 @@ type evidence struct {
 	versions analysis.Versions
 	analysis *analysis.Analysis
 	source   string    // where the counts come from
-	since    time.Time // they count from; zero for where the analysis ends
+	since    time.Time // they count from, or from where the analysis ends
 
 	heard   time.Time     // when counts came last, or were first asked for
 	typical time.Duration // between two readings that told something

@@ -17,18 +17,19 @@ func (e *Engine) open() error {
 	e.from, e.to = e.place.Stable, e.place.Canary
 	e.judged = r.Templates
 	versions := analysis.Versions{Stable: e.from, Canary: e.to}
+	since := r.Started
+	if r.Judged.After(since) {
+		since = r.Judged
+	}
 	if state, ok := e.left(); ok {
 		left, err := restored(e.c.Analysis, versions, state, now)
 		if err == nil {
 			e.evidence = left
+			e.evidence.since = since // nothing may have been counted by then
 			e.expect()
 			return nil
 		}
 		e.warn("what the engine before knew cannot be read; it is read again from the metrics: " + err.Error())
-	}
-	since := r.Started
-	if r.Judged.After(since) {
-		since = r.Judged
 	}
 	var err error
 	if e.evidence, err = newEvidence(e.c.Analysis, versions, since, now); err != nil {
