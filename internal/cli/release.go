@@ -103,6 +103,9 @@ func (o *releaseOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r := running(p.route); r != nil {
+		return o.goOn(ctx, p.route, *r)
+	}
 	if err := o.free(p.route); err != nil {
 		return err
 	}
@@ -140,8 +143,18 @@ func (o *releaseOptions) run(ctx context.Context) error {
 	})
 }
 
-// free refuses a route where a canary gets traffic that no release gave it. One
-// where a release is in progress is no place for another canary in any case.
+// goOn is for a job that runs once more: what it asks for is being released
+// already. It drives that, or stands by while another does. A release of anything
+// else in the same route was refused before.
+func (o *releaseOptions) goOn(ctx context.Context, route traffic.Route, r canary.Release) error {
+	fmt.Fprintf(o.f.Err, "%s: release %s of %s is in progress already; it goes on, and no other begins\n", route.Name, r.ID, r.Image)
+	if o.dryRun {
+		return nil
+	}
+	return o.resume(ctx, route)
+}
+
+// free refuses a route where a canary gets traffic that no release gave it.
 func (o *releaseOptions) free(route traffic.Route) error {
 	if route.Weights.Canary > 0 {
 		return hint.Wrap(fmt.Errorf("release on %s: %w: %s gets %d%% of the traffic", route, traffic.ErrServing, route.Canary, route.Weights.Canary),

@@ -42,6 +42,7 @@ type Engine struct {
 	broken              string          // why it never will be
 	judged              string          // the templates and subsets that the evidence is of
 	rolled              bool            // the stable Deployment was given the new template
+	refused             bool            // or would have been, were that allowed
 	followed            bool            // and was seen to have it
 	stop                canary.Response // what to do on the way out; empty to go on
 	stopBy              time.Time

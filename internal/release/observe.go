@@ -43,13 +43,19 @@ func (e *Engine) observe() canary.Observation {
 }
 
 // seenRoll is how far the stable Deployment is. What is seen lags behind what was
-// just sent.
+// just sent. A roll that was refused asks a person once; after that the old version
+// is as whole as before the roll, and the traffic may go back to it.
 func (e *Engine) seenRoll() canary.Roll {
 	seen := e.watchedRoll()
-	if seen == "" && e.rolled {
+	switch {
+	case seen != "" || !e.rolled:
+		return seen
+	case !e.refused:
 		return canary.Rolling
+	case e.now().Phase == canary.Promoting:
+		return canary.RollFailed
 	}
-	return seen
+	return ""
 }
 
 func (e *Engine) watchedRoll() canary.Roll {

@@ -223,10 +223,10 @@ func (e *Engine) roll(ctx context.Context, r canary.Release) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case lasting(err):
-		e.rolled = true // to no avail: the policy for a roll that failed is a person's
+		e.rolled, e.refused = true, true
 		e.warn("the stable Deployment cannot be rolled: " + err.Error())
 	default:
-		e.warn("the stable Deployment cannot be rolled now, and this is tried again: " + err.Error())
+		e.warnOnce("the stable Deployment cannot be rolled now, and this is tried again: " + err.Error())
 	}
 	return nil
 }

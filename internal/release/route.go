@@ -45,7 +45,7 @@ func (e *Engine) take(r traffic.Route, why string) {
 		e.expect()
 	}
 	if before.Phase == canary.Paused && e.now().Phase == canary.Promoting {
-		e.rolled, e.followed = false, false // whoever resumed it wants it rolled, whatever it has now
+		e.rolled, e.refused, e.followed = false, false, false // whoever resumed it wants it rolled, whatever it has now
 	}
 	e.tellChange(before, e.now(), why)
 }

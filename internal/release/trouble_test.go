@@ -336,6 +336,52 @@ func TestInPlaceTurnedBack(t *testing.T) {
 	}
 }
 
+// TestInPlaceForbidden has no right to change the stable Deployment. A person is
+// asked, once; the old version is whole, so that a canary that turns out bad is
+// still rolled back; and with the right it goes on.
+func TestInPlaceForbidden(t *testing.T) {
+	p := plan()
+	p.Promotion = canary.InPlace
+	w := newWorld(p)
+	w.versions[stable], w.versions[onTest] = deployed(stable, "shop:v1", true), deployed(onTest, "shop:v2", true)
+	var granted atomic.Bool
+	r := w.start(t, p, func(c *release.Config) {
+		c.Roll = func(context.Context) error {
+			if !granted.Load() {
+				return apierrors.NewForbidden(schemaOf("deployments"), stable, errors.New("no"))
+			}
+			w.set(stable, deployed(stable, "shop:v2", true), 2)
+			return nil
+		}
+	})
+	r.until("a pause", func() bool { return w.now().Position.Release.Phase == canary.Paused })
+	if got := w.now(); got.Weights != canary.AllCanary() || got.Position.Release.Cause != canary.CauseRoll {
+		t.Errorf("weights %s, paused for %q", got.Weights, got.Position.Release.Cause)
+	}
+	granted.Store(true)
+	w.edit(func(rel canary.Release) canary.Release { return rel.Again(p, w.now().Weights, w.clock.Now()) })
+	if result, err := r.ended(); err != nil || result.Release.Phase != canary.Promoted {
+		t.Errorf("%v, %+v", err, result.Release)
+	}
+}
+
+func TestInPlaceForbiddenAndHarmful(t *testing.T) {
+	p := plan()
+	p.Promotion = canary.InPlace
+	w := newWorld(p)
+	w.versions[stable], w.versions[onTest] = deployed(stable, "shop:v1", true), deployed(onTest, "shop:v2", true)
+	r := w.start(t, p, func(c *release.Config) {
+		c.Roll = func(context.Context) error {
+			return apierrors.NewForbidden(schemaOf("deployments"), stable, errors.New("no"))
+		}
+	})
+	r.until("a pause", func() bool { return w.now().Position.Release.Phase == canary.Paused })
+	w.set(onTest, deployed(onTest, "shop:v2", false), 0)
+	if result, err := r.ended(); err != nil || result.Release.Phase != canary.RolledBack || w.now().Weights != canary.AllStable() {
+		t.Errorf("%v, weights %s, %+v", err, w.now().Weights, result.Release)
+	}
+}
+
 func TestSuperseded(t *testing.T) {
 	p := plan()
 	p.Steps[0].Min = seconds(60)
