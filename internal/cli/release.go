@@ -29,15 +29,16 @@ func NewCmdRelease(f *Factory) *cobra.Command {
 		Use:   "release --image IMAGE",
 		Short: "Take an image to production by evidence, and back at once when it harms",
 		Long: `release makes a canary of the image and gives it traffic step by step, while it
-weighs what both versions answer. It waits no longer than the evidence needs, and
-gives all traffic back the moment harm is shown. At the end the canary is the stable
-version: proved, or passed on the planned exposure; the record says which.
+weighs what both versions answer. All traffic goes back the moment harm is shown. At
+the end the canary is the stable version: proved, or passed on the planned exposure;
+the record says which.
 
 The plan is a file (-f, see "canaryctl plan explain"), or is made from the traffic
-that there is. Where the release stands is written into the route, in the same write
-as the weights. So it may be killed at any moment: "canaryctl resume" goes on from
-the route, on any machine. pause, promote, rollback and abort work from anywhere,
-within a second.
+that there is, with steps as long as the evidence needs. Where the release stands is
+written into the route, in the same write as the weights. So it may be killed at any
+moment: "canaryctl resume" goes on from the route, on any machine. Until somebody
+does, nobody looks at the canary. pause, promote, rollback and abort work from
+anywhere, within a second.
 
 Ctrl-C asks whether to pause or to roll back. A SIGTERM does what the plan says
 (policy.interrupt): it pauses, unless told otherwise. A release that is paused with
@@ -50,7 +51,7 @@ nobody at a terminal ends with status 4, and stands.`,
   canaryctl report v2.jsonl
 
   # In a pipeline: events as lines of JSON, and the exit status
-  canaryctl release --image versioned-echo:v2 -o json
+  canaryctl release --image versioned-echo:v2 -f plan.yaml -o json
 
   # What would it do? Nothing is changed
   canaryctl release --image versioned-echo:v2 --dry-run`,
@@ -138,9 +139,13 @@ func (o *releaseOptions) run(ctx context.Context) error {
 	})
 }
 
-// free refuses a route where a canary gets traffic that no release gave it. One
-// where a release is in progress is no place for another canary in any case.
+// free refuses a route that is in a release, as a job that is run again finds it,
+// and one where a canary gets traffic that no release gave it.
 func (o *releaseOptions) free(route traffic.Route) error {
+	if r := running(route); r != nil {
+		return hint.Wrap(fmt.Errorf("release on %s: release %s of %s is in progress, %s", route, r.ID, r.Image, at(*r, steps(route))),
+			"canaryctl resume goes on with it; canaryctl rollback or canaryctl abort ends it, and then another can begin")
+	}
 	if route.Weights.Canary > 0 {
 		return hint.Wrap(fmt.Errorf("release on %s: %w: %s gets %d%% of the traffic", route, traffic.ErrServing, route.Canary, route.Weights.Canary),
 			"canaryctl rollback gives that back; then the release can begin")
