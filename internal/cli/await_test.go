@@ -19,6 +19,14 @@ func TestAwaitIsPatientAndNoMore(t *testing.T) {
 	vs := server.Get(kube.VirtualServices(), "default", "shop")
 	vs.SetAnnotations(map[string]string{canary.Annotation: `{"stable":"v1","canary":"v2","release":{"id":"r1","wish":"skip","phase":"progressing"}}`})
 	server.Put(vs)
+	if err := server.Load(`
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: canaryctl-shop}
+spec: {holderIdentity: ci-runner-7, leaseDurationSeconds: 15, renewTime: "1970-01-01T00:01:00.000000Z"}
+`); err != nil {
+		t.Fatal(err)
+	}
 	clock := clocktesting.NewFakeClock(time.Unix(0, 0))
 	s.f.Clock = clock
 	router, route, err := target{vs: "shop"}.find(t.Context(), s.f, false)

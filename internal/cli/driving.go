@@ -47,6 +47,32 @@ func drivingOf(ctx context.Context, f *Factory, route traffic.Route) (driving, e
 	return d, nil
 }
 
+// signOfLife waits until whoever holds the Lease renews it, or it is free. One that
+// was killed holds it for as long as it said at its last renewal, and drives no more.
+func signOfLife(ctx context.Context, f *Factory, route traffic.Route) (d driving, alive bool, err error) {
+	began := f.Clock.Now()
+	for first := true; ; first = false {
+		now, err := drivingOf(ctx, f, route)
+		switch {
+		case err != nil || !now.Alive:
+			return now, false, err
+		case now.Renewed.After(began) || !first && (now.Holder != d.Holder || !now.Renewed.Equal(d.Renewed)):
+			return now, true, nil
+		case first:
+			fmt.Fprintf(f.Err, "%s has the lease; waiting for its next sign of life\n", now.Holder)
+		}
+		d = now
+		select {
+		case <-ctx.Done():
+			return d, false, ctx.Err()
+		case <-f.Clock.After(signEvery):
+		}
+	}
+}
+
+// signEvery is how often a lease is looked at that should be renewed in seconds.
+const signEvery = 500 * time.Millisecond
+
 func drivingIn(object *unstructured.Unstructured, now time.Time) driving {
 	var d driving
 	d.Holder, _, _ = unstructured.NestedString(object.Object, "spec", "holderIdentity")

@@ -112,15 +112,20 @@ func (o *resume) decide(route traffic.Route) (*traffic.Change, error) {
 	return steering(route, r.Again(plan, route.Weights, o.f.Clock.Now())), nil
 }
 
-// seeTo makes sure that the release is driven: by whoever holds its Lease, else
-// here. Where it is driven here and events are wanted, they are all that is printed:
+// seeTo makes sure that the release is driven: by whoever holds its Lease and is
+// alive, else here. Where it is driven here and events are wanted, they are all that is printed:
 // who reads lines of JSON wants nothing else between them.
 func (o *resume) seeTo(ctx context.Context, route traffic.Route) error {
-	d, err := drivingOf(ctx, o.f, route)
+	var d driving
+	alive := false
+	if !o.runner.takeOver {
+		var err error
+		if d, alive, err = signOfLife(ctx, o.f, route); err != nil {
+			return err
+		}
+	}
 	switch {
-	case err != nil:
-		return err
-	case d.Alive && !o.runner.takeOver:
+	case alive:
 		o.note("%s drives it", d.Holder)
 		if err := o.print(route); err != nil || !o.watch {
 			return err

@@ -1,10 +1,13 @@
 package cli_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/cli"
@@ -73,5 +76,36 @@ func TestResumeWatches(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestResumeAfterCrash: who holds the lease is gone, and it has not run out yet. The
+// command does not take that for an engine that drives.
+func TestResumeAfterCrash(t *testing.T) {
+	r := newRelease(t, [][]string{{"create-canary", "--image", "versioned-echo:v2"}})
+	for _, s := range standings() {
+		if s.name == "paused" {
+			s.put(t, r)
+		}
+	}
+	renewed := time.Now().Add(-14 * time.Second).UTC().Format("2006-01-02T15:04:05.000000Z")
+	if err := r.server.Load(strings.Replace(heldLease, "2199-01-01T00:00:00.000000Z", renewed, 1)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	holder := ""
+	r.server.OnWrite(func(e kubetest.Event) {
+		if e.Object.GetKind() == "Lease" && ctx.Err() == nil {
+			holder, _, _ = unstructured.NestedString(e.Object.Object, "spec", "holderIdentity")
+			cancel() // that it goes on from here is tested elsewhere
+		}
+	})
+	r.runUntil(ctx, []string{"resume"})
+	if holder == "" || holder == "ci-runner-7" {
+		t.Errorf("%q holds the lease\n%s", holder, r.narration.String())
+	}
+	if got := r.narration.String(); !strings.Contains(got, "ci-runner-7 has the lease; waiting for its next sign of life") || strings.Contains(got, "ci-runner-7 drives it") {
+		t.Errorf("told:\n%s", got)
 	}
 }

@@ -77,6 +77,10 @@ func (o *promote) grant(ctx context.Context, route traffic.Route) (traffic.Route
 	case d.Alive:
 		return o.await(ctx, route, d)
 	}
+	return o.grantHere(ctx, route)
+}
+
+func (o *promote) grantHere(ctx context.Context, route traffic.Route) (traffic.Route, error) {
 	o.note("nobody drives it, so it is driven here")
 	drives := newRunner(o.f)
 	return route, drives.resume(ctx, route)
@@ -104,6 +108,13 @@ func (o *promote) await(ctx context.Context, route traffic.Route, d driving) (tr
 			o.note("%s does so: it stands %s: %s", d.Holder, at(*r, steps(now)), shares(now))
 			return now, nil
 		case !o.f.Clock.Now().Before(end):
+			_, alive, err := signOfLife(ctx, o.f, now)
+			if err != nil {
+				return now, err
+			}
+			if !alive {
+				return o.grantHere(ctx, now)
+			}
 			o.note("%s has not done so within %s; it stays asked: canaryctl status says what it waits for", d.Holder, wishPatience)
 			return now, nil
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
@@ -14,7 +15,7 @@ type invariant func(e evidence) []string
 func invariants() []invariant {
 	return []invariant{
 		weightsValid, neverToNobody, noneLost, ended, harmGivenBack,
-		oneEngine, stepsGoUp, historyComplete, recordComplete, engineEnded,
+		oneEngine, stepsGoUp, historyComplete, recordComplete, engineEnded, statusTrue,
 	}
 }
 
@@ -186,7 +187,9 @@ func recordComplete(e evidence) (wrong []string) {
 	for i, r := range e.routes {
 		if p := e.writer(r.Version); p != nil && p.engine && r.Release().Step >= 0 {
 			drove, endedIt = true, endedIt || r.Release().Phase.Over() && p.code >= 0
-			if weight := r.Weight("v2"); !said[weight] {
+			// Who is killed right after a write has told nobody; whoever goes on does.
+			untold := p.code < 0 && r.Release().Phase.Over()
+			if weight := r.Weight("v2"); !said[weight] && !untold {
 				said[weight] = true
 				wrong = append(wrong, fmt.Sprintf("route %d: the record says nothing of %d%% for the canary", i, weight))
 			}
@@ -214,4 +217,27 @@ func engineEnded(e evidence) []string {
 		return nil
 	}
 	return nil
+}
+
+// statusTrue: what drives, or would, ends with 0 only once the release is over, or
+// where another drives it.
+func statusTrue(e evidence) (wrong []string) {
+	for _, p := range e.processes {
+		if !p.engine || p.alive() || p.code != 0 {
+			continue
+		}
+		over := false
+		for _, r := range e.routes {
+			if !r.At.After(p.ended.Add(time.Second)) { // the watch may be late
+				over = outcomeOf(r) != ""
+			}
+		}
+		another := slices.ContainsFunc(e.processes, func(other *process) bool {
+			return other != p && other.started.Before(p.ended) && (other.alive() || other.ended.After(p.ended))
+		})
+		if !over && !another {
+			wrong = append(wrong, fmt.Sprintf("%s ended with 0, and the release was not over and nothing drove it", p))
+		}
+	}
+	return wrong
 }
