@@ -20,7 +20,7 @@ func (e *Engine) event(message string) event.Event {
 			From: e.from, To: e.to, Image: r.Image,
 		},
 		At:      event.At{Phase: r.Phase, Step: r.Step, Steps: len(e.c.Plan.Steps), Weight: r.Weight, Basis: r.Basis},
-		Message: message,
+		Message: strings.TrimSuffix(message, "."),
 	}
 }
 
@@ -125,10 +125,11 @@ func (e *Engine) tellGate(name string, answer canary.Gate, why string) {
 }
 
 // history is what the route remembers of releases that are over, this one added.
+// Nobody needs the plan of one that is.
 func (e *Engine) history(after canary.Release) map[string]string {
 	ended := after.End(e.from, e.to)
 	figures := e.evidence.analysis.Figures()
 	ended.Requests, ended.Errors = figures.Canary.Requests, figures.Canary.Bad
 	past := canary.ParseHistory(e.notes[canary.HistoryAnnotation])
-	return map[string]string{canary.HistoryAnnotation: past.With(ended).Encode()}
+	return map[string]string{canary.HistoryAnnotation: past.With(ended).Encode(), canary.PlanAnnotation: ""}
 }
