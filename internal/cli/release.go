@@ -25,7 +25,7 @@ type releaseOptions struct {
 
 // NewCmdRelease takes an image to production by evidence.
 func NewCmdRelease(f *Factory) *cobra.Command {
-	o := &releaseOptions{runner: newRunner(f), canary: createCanary{mutation: mutation{f: f, dryRun: string(traffic.DryRunNone)}}}
+	o := &releaseOptions{runner: newRunner(f), canary: createCanary{mutation: mutation{f: f, dryRun: string(traffic.DryRunNone)}, autoscaler: autoscalerCopy}}
 	cmd := &cobra.Command{
 		Use:   "release --image IMAGE",
 		Short: "Take an image to production by evidence, and back at once when it harms",
