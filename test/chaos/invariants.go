@@ -72,19 +72,21 @@ func noneLost(e evidence) []string {
 	return nil
 }
 
-// ended: the release is over, and the weights are those of its end.
+// ended: the release is over, and who is stable has all traffic.
 func ended(e evidence) []string {
-	phase, canaryHas := e.phase(), e.last().Weight("v2")
-	want := 0
-	if phase == canary.Promoted && !e.script.inPlace {
-		want = canary.Total
-	}
-	switch {
-	case phase == "":
-		r := e.last().Release()
+	phase, at := e.phase(), e.last()
+	if phase == "" {
+		r := at.Release()
 		return []string{fmt.Sprintf("it is not over: %s at step %d, and %q", r.Phase, r.Step, r.Why)}
-	case canaryHas != want && !(phase == canary.Promoted && e.script.inPlace && e.last().Release().Basis == canary.ByHand && canaryHas == canary.Total):
-		return []string{fmt.Sprintf("it ended %s with %d%% for the canary", phase, canaryHas)}
+	}
+	stable := "v1"
+	if at.Position != nil {
+		stable = at.Position.Stable
+	} else if phase == canary.Promoted && !e.script.inPlace {
+		stable = "v2"
+	}
+	if has := at.Weight(stable); has != canary.Total {
+		return []string{fmt.Sprintf("it ended %s with %d%% for %s", phase, has, stable)}
 	}
 	return nil
 }

@@ -34,7 +34,10 @@ func good() evidence {
 			r.Phase, r.Step, told.Kind = canary.Promoted, 2, event.Promoted
 			s.History = []canary.Ended{{ID: "a", Outcome: canary.Promoted, Why: "so"}}
 		}
-		s.Position = &canary.Position{Release: &r}
+		s.Position = &canary.Position{Stable: "v1", Release: &r}
+		if weight == 100 {
+			s.Position.Stable = "v2"
+		}
 		e.routes, e.events = append(e.routes, s), append(e.events, told)
 		e.writes = append(e.writes, write{1, s.Version})
 	}
@@ -61,7 +64,7 @@ func TestInvariants(t *testing.T) {
 		{"lost", "1 of 100 requests", func(e *evidence) { e.load.Phases[0].Failures = map[string]int{"timeout": 1} }},
 		{"refused", "2 of 100 requests", func(e *evidence) { e.load.Phases[0].Unknown = &probe.Answers{Requests: 2} }},
 		{"not over", "it is not over", func(e *evidence) { e.routes = e.routes[:4] }},
-		{"wrong end", "ended promoted with 60%", func(e *evidence) { e.routes[4].Rules[0] = map[string]int{"v1": 40, "v2": 60} }},
+		{"wrong end", "ended promoted with 60% for v2", func(e *evidence) { e.routes[4].Rules[0] = map[string]int{"v1": 40, "v2": 60} }},
 		{"harm", "verdict was fail", func(e *evidence) { e.events[2].Known = &event.Known{Verdict: canary.Fail} }},
 		{"two engines", "writes again", func(e *evidence) {
 			e.processes = append(e.processes, &process{number: 2, args: []string{"resume"}, engine: true, done: make(chan struct{})})
