@@ -13,7 +13,11 @@ import (
 
 // resume drives the release that a route is in, from where it stands.
 func (r *runner) resume(ctx context.Context, route traffic.Route) error {
-	if err := r.follows(route); err != nil {
+	release, err := inProgress(route)
+	if err != nil {
+		return err
+	}
+	if err := r.follows(route, *release); err != nil {
 		return err
 	}
 	router, err := r.f.Router()
@@ -34,11 +38,7 @@ func again(ctx context.Context, router traffic.Router, route traffic.Route) (tra
 // follows finds the plan of a release: a file's, if it is the same, else the
 // route's. What that would run or read on this machine is somebody else's wish, who
 // may write the route and no more.
-func (r *runner) follows(route traffic.Route) error {
-	release, err := inProgress(route)
-	if err != nil {
-		return err
-	}
+func (r *runner) follows(route traffic.Route, release canary.Release) error {
 	if r.document != nil {
 		if hash := r.document.Hash(); hash != release.Plan {
 			return hint.Wrap(fmt.Errorf("resume release %s: the plan file has hash %s, and the release follows %s: a plan cannot be changed on the way", release.ID, hash, release.Plan),

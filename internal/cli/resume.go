@@ -84,6 +84,13 @@ func (o *resume) run(ctx context.Context) error {
 		return err
 	}
 	r := lastRelease(d.after)
+	if unfinished(d.after) {
+		o.note("%s: release %s is promoted; what it leaves is seen to", d.after.Name, r.ID)
+		if o.dry() {
+			return nil
+		}
+		return o.runner.finish(ctx, d.router, d.after)
+	}
 	what := "is not paused; it stands"
 	switch {
 	case d.changed:
@@ -101,6 +108,9 @@ func (o *resume) run(ctx context.Context) error {
 // decide lets a paused release go on from the weights that the route has. One
 // that was asked for something goes on with that: whoever drives it resumes it so.
 func (o *resume) decide(route traffic.Route) (*traffic.Change, error) {
+	if unfinished(route) {
+		return nil, nil
+	}
 	r, err := inProgress(route)
 	if err != nil || r.Phase != canary.Paused || r.Wish != "" {
 		return nil, err
