@@ -138,12 +138,9 @@ func (o *createCanary) run(ctx context.Context) error {
 	if err := o.ready(ctx, p); err != nil {
 		return err
 	}
-	route := p.route
-	if p.displaced != "" {
-		out := retirement{wait: o.wait, timeout: o.timeout}
-		if route, err = out.remove(ctx, &o.mutation, p.router, route, p.displaced); err != nil {
-			return err
-		}
+	route, err := o.displace(ctx, p)
+	if err != nil {
+		return err
 	}
 	after, err := p.router.Admit(ctx, route, traffic.Admission{Version: p.spec.Version}, o.write())
 	if err != nil {
@@ -151,6 +148,15 @@ func (o *createCanary) run(ctx context.Context) error {
 	}
 	o.conclude(p)
 	return o.print(after)
+}
+
+// displace removes the canary in whose place this one comes.
+func (o *createCanary) displace(ctx context.Context, p *canaryPlan) (traffic.Route, error) {
+	if p.displaced == "" {
+		return p.route, nil
+	}
+	out := retirement{wait: o.wait, timeout: o.timeout}
+	return out.remove(ctx, &o.mutation, p.router, p.route, p.displaced)
 }
 
 func (o *createCanary) conclude(p *canaryPlan) {

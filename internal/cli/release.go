@@ -83,6 +83,9 @@ func (o *releaseOptions) complete(cmd *cobra.Command) error {
 		return usagef("-o %s: say json, or nothing for words", o.output)
 	}
 	o.events = o.output == "json"
+	if o.canary.spec.Image == "" {
+		return hint.Wrap(usagef("release needs --image"), "canaryctl release --image versioned-echo:v2")
+	}
 	o.canary.target = o.target
 	o.canary.wait, o.canary.timeout = true, o.ready
 	if err := o.canary.complete(cmd); err != nil {
@@ -118,23 +121,32 @@ func (o *releaseOptions) run(ctx context.Context) error {
 	if o.dryRun {
 		return o.explain(p)
 	}
-	release, err := o.begin(p)
-	if err != nil {
-		return err
-	}
+	release := o.begin(p)
 	return o.own(ctx, p.router, p.route, func(ctx context.Context) (traffic.Route, error) {
-		if err := o.canary.deploy(ctx, p); err != nil {
-			return p.route, err
-		}
-		stored, err := o.document.Stored()
-		if err != nil {
-			return p.route, err
-		}
-		return p.router.Admit(ctx, p.route, traffic.Admission{
-			Version: p.spec.Version, Release: release,
-			Notes: map[string]string{canary.PlanAnnotation: string(stored)},
-		}, traffic.Write{})
+		return o.admit(ctx, p, release)
 	})
+}
+
+// admit makes the canary, and begins the release with it.
+func (o *releaseOptions) admit(ctx context.Context, p *canaryPlan, release *canary.Release) (traffic.Route, error) {
+	stored, err := o.document.Stored()
+	if err != nil {
+		return p.route, err
+	}
+	if err := o.canary.deploy(ctx, p); err != nil {
+		return p.route, err
+	}
+	if err := o.canary.inheritScaling(ctx, p); err != nil {
+		return p.route, err
+	}
+	route, err := o.canary.displace(ctx, p)
+	if err != nil {
+		return p.route, err
+	}
+	return p.router.Admit(ctx, route, traffic.Admission{
+		Version: p.spec.Version, Release: release,
+		Notes: map[string]string{canary.PlanAnnotation: string(stored)},
+	}, traffic.Write{})
 }
 
 // free refuses a route where a canary gets traffic that no release gave it. One
@@ -153,12 +165,13 @@ func (o *releaseOptions) explain(p *canaryPlan) error {
 	return o.document.Explain(o.f.Out)
 }
 
-func (o *releaseOptions) begin(p *canaryPlan) (*canary.Release, error) {
+// begin is the release before anything of it is there.
+func (o *releaseOptions) begin(p *canaryPlan) *canary.Release {
 	now := o.f.Clock.Now()
 	hash := o.document.Hash()
 	release := canary.Begin(releaseID(p.spec.Version, now), hash, now)
 	release.Image, release.By = p.spec.Image, person(o.f)
-	return &release, nil
+	return &release
 }
 
 // releaseID names a release so that a person can read it and no two are alike.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/github"
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/hook"
 	"github.com/canaryctl/canaryctl/internal/lease"
@@ -61,6 +63,9 @@ func (d *runner) addFlags(flags *pflag.FlagSet) {
 func (d *runner) complete(flags *pflag.FlagSet) error {
 	if d.ready <= 0 {
 		return usagef("--ready-timeout %s: say how long the canary may take to start", d.ready)
+	}
+	if _, job := github.FromEnv(os.Getenv, nil); d.github && !job {
+		return usagef("--github: this is no job of GitHub Actions, so there is nobody to tell")
 	}
 	if err := checkInterval(d.source.interval); err != nil {
 		return err
@@ -171,11 +176,11 @@ func (d *runner) conclude(ctx context.Context, router traffic.Router, route traf
 			"the canary stays for inspection, without traffic; canaryctl delete-canary removes it")
 	case canary.Paused:
 		if r.Cause == canary.CauseInterrupt {
-			return hint.Wrap(fmt.Errorf("%w: the release is paused where it was", context.Canceled), "canaryctl resume goes on")
+			return hint.Wrap(fmt.Errorf("%w: the release is paused where it was, at %d%%", ErrInterrupted, r.Weight), "canaryctl resume goes on")
 		}
 		return hint.Wrap(fmt.Errorf("%w: the release is paused: %s", ErrInconclusive, r.Why), "canaryctl resume goes on, canaryctl rollback gives the traffic back")
 	}
-	return hint.Wrap(fmt.Errorf("%w: the release stands at %d%%", context.Canceled, r.Weight), "canaryctl resume goes on")
+	return hint.Wrap(fmt.Errorf("%w: the release stands at %d%%", ErrInterrupted, r.Weight), "canaryctl resume goes on")
 }
 
 // open is the source of the counts for an engine.
