@@ -27,6 +27,7 @@ type runner struct {
 	f        *Factory
 	source   analyze            // where the counts come from
 	document *planfile.Document // nil for that of the route
+	filed    bool               // it is from a file, and not the route's
 
 	events     bool // as lines of JSON, on standard output
 	record     string

@@ -18,6 +18,8 @@ type resume struct {
 	runner runner
 	file   string
 	watch  bool
+
+	driving driving // as it was before the write
 }
 
 // NewCmdResume lets a release go on from where its route says it stands.
@@ -72,14 +74,14 @@ func (o *resume) complete(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		o.runner.document = &document
+		o.runner.document, o.runner.filed = &document, true
 	}
 	o.runner.events = o.output == "json"
 	return o.runner.complete(cmd.Flags())
 }
 
 func (o *resume) run(ctx context.Context) error {
-	d, err := o.steer(ctx, &o.mutation, o.decide)
+	d, err := o.steer(ctx, &o.mutation, func(route traffic.Route) (*traffic.Change, error) { return o.decide(ctx, route) })
 	if err != nil {
 		return err
 	}
@@ -100,12 +102,27 @@ func (o *resume) run(ctx context.Context) error {
 
 // decide lets a paused release go on from the weights that the route has. One
 // that was asked for something goes on with that: whoever drives it resumes it so.
-func (o *resume) decide(route traffic.Route) (*traffic.Change, error) {
+// Where nothing drives it and this command may not, it stays paused.
+func (o *resume) decide(ctx context.Context, route traffic.Route) (*traffic.Change, error) {
 	r, err := inProgress(route)
-	if err != nil || r.Phase != canary.Paused || r.Wish != "" {
+	if err != nil {
 		return nil, err
 	}
+	if o.driving, err = drivingOf(ctx, o.f, route); err != nil {
+		return nil, err
+	}
+	if o.runner.filed || !o.driving.Alive || o.runner.takeOver {
+		if err := o.runner.follows(route); err != nil {
+			return nil, err
+		}
+	}
+	if r.Phase != canary.Paused || r.Wish != "" {
+		return nil, nil
+	}
 	plan, err := planOf(route)
+	if o.runner.filed {
+		plan, err = o.runner.document.Plan(), nil
+	}
 	if err != nil {
 		return nil, hint.Wrap(err, "without it nothing can go on: canaryctl rollback gives the traffic back, canaryctl promote --force goes to the end")
 	}
@@ -116,12 +133,9 @@ func (o *resume) decide(route traffic.Route) (*traffic.Change, error) {
 // here. Where it is driven here and events are wanted, they are all that is printed:
 // who reads lines of JSON wants nothing else between them.
 func (o *resume) seeTo(ctx context.Context, route traffic.Route) error {
-	d, err := drivingOf(ctx, o.f, route)
 	switch {
-	case err != nil:
-		return err
-	case d.Alive && !o.runner.takeOver:
-		o.note("%s drives it", d.Holder)
+	case o.driving.Alive && !o.runner.takeOver:
+		o.note("%s drives it", o.driving.Holder)
 		if err := o.print(route); err != nil || !o.watch {
 			return err
 		}
