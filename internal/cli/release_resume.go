@@ -39,7 +39,7 @@ func again(ctx context.Context, router traffic.Router, route traffic.Route) (tra
 // route's. What that would run or read on this machine is somebody else's wish, who
 // may write the route and no more.
 func (r *runner) follows(route traffic.Route, release canary.Release) error {
-	if r.document != nil {
+	if r.filed {
 		if hash := r.document.Hash(); hash != release.Plan {
 			return hint.Wrap(fmt.Errorf("resume release %s: the plan file has hash %s, and the release follows %s: a plan cannot be changed on the way", release.ID, hash, release.Plan),
 				"leave -f out to follow the plan in the route, or end the release with canaryctl abort and begin another")
@@ -48,11 +48,11 @@ func (r *runner) follows(route traffic.Route, release canary.Release) error {
 	}
 	document, err := documentOf(route)
 	if err != nil {
-		return hint.Wrap(err, "give the plan file that it came from with -f; canaryctl rollback works without one")
+		return hint.Wrap(err, "without it nothing can go on: canaryctl resume -f takes the file that it came from, canaryctl rollback works without one")
 	}
 	if wants := document.Foreign(); len(wants) > 0 && !r.trust {
 		return hint.Wrap(fmt.Errorf("resume release %s: the plan in the route wants to use this machine:\n  %s", release.ID, strings.Join(wants, "\n  ")),
-			"give the plan file that it came from with -f, or --trust-plan if you know who wrote the route")
+			"canaryctl resume -f takes the plan file that it came from; canaryctl resume --trust-plan is for who knows who wrote the route")
 	}
 	r.document = &document
 	return nil

@@ -88,18 +88,27 @@ func (r *release) file(t *testing.T, name, text string) string {
 type told struct {
 	mu   sync.Mutex
 	text strings.Builder
-	on   func(string) // called with each line of it; may be nil
+	more chan struct{} // closed and replaced with every word
 }
 
 func (w *told) Write(text []byte) (int, error) {
 	w.mu.Lock()
-	n, err := w.text.Write(text)
-	on := w.on
-	w.mu.Unlock()
-	if on != nil {
-		on(string(text))
+	defer w.mu.Unlock()
+	if w.more != nil {
+		close(w.more)
+		w.more = nil
 	}
-	return n, err
+	return w.text.Write(text)
+}
+
+// next is what was said until now, and tells when there is more.
+func (w *told) next() (string, <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.more == nil {
+		w.more = make(chan struct{})
+	}
+	return w.text.String(), w.more
 }
 
 func (w *told) String() string {
@@ -144,6 +153,23 @@ func (r *releasing) do(t *testing.T, args ...string) *command {
 	c := r.start(t.Context(), t, args...)
 	<-c.ended
 	return c
+}
+
+// hears waits until a command has said something.
+func (c *command) hears(t *testing.T, words string) {
+	t.Helper()
+	for {
+		text, more := c.err.next()
+		if strings.Contains(text, words) {
+			return
+		}
+		select {
+		case <-more:
+		case <-c.ended:
+			c.wants(t, c.code, words)
+			return
+		}
+	}
 }
 
 // wants checks the exit status and what was said.
