@@ -88,6 +88,9 @@ func (o *releaseOptions) complete(cmd *cobra.Command) error {
 	}
 	o.canary.target = o.target
 	o.canary.wait, o.canary.timeout = true, o.ready
+	if err := o.runner.complete(cmd.Flags()); err != nil {
+		return err
+	}
 	if err := o.canary.complete(cmd); err != nil {
 		return err
 	}
@@ -98,7 +101,7 @@ func (o *releaseOptions) complete(cmd *cobra.Command) error {
 		}
 		o.document = &document
 	}
-	return o.runner.complete(cmd.Flags())
+	return nil
 }
 
 // run begins a release and drives it. The Deployment comes first, since it hurts
