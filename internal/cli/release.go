@@ -84,6 +84,9 @@ func (o *releaseOptions) complete(cmd *cobra.Command) error {
 	}
 	o.canary.target = o.target
 	o.canary.wait, o.canary.timeout, o.canary.atOnce = true, o.ready, true
+	if err := o.runner.complete(cmd.Flags()); err != nil {
+		return err
+	}
 	if err := o.canary.complete(cmd); err != nil {
 		return err
 	}
@@ -94,7 +97,7 @@ func (o *releaseOptions) complete(cmd *cobra.Command) error {
 		}
 		o.document, o.filed = &document, true
 	}
-	return o.runner.complete(cmd.Flags())
+	return nil
 }
 
 // run begins a release and drives it. The Deployment comes first, since it hurts
