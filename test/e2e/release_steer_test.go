@@ -73,7 +73,9 @@ func TestReleaseIsSteered(t *testing.T) {
 func wantPrompt(t *testing.T, began time.Time, e event.Event) {
 	t.Helper()
 	if took := e.Time.Sub(began); took > promptly || took < 0 {
-		t.Errorf("%s came %s after the command", e.Kind, took)
+		t.Errorf("%s came %s after the command was typed", e.Kind, took)
+	} else {
+		t.Logf("%s came %s after the command was typed", e.Kind, took.Round(time.Millisecond))
 	}
 }
 

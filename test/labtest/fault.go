@@ -2,6 +2,7 @@ package labtest
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync/atomic"
 )
@@ -44,7 +45,8 @@ func Deliver(r *http.Request, next http.Handler) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	defer cancel()
 	defer func() {
-		if p := recover(); p != nil && p != http.ErrAbortHandler {
+		p := recover()
+		if err, _ := p.(error); p != nil && !errors.Is(err, http.ErrAbortHandler) {
 			panic(p)
 		}
 	}()
