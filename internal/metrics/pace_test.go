@@ -123,8 +123,9 @@ func TestPaceFollowsScrapes(t *testing.T) {
 					t.Errorf("a tenth of the scrapes are noticed %s late", late)
 				}
 				perScrape := float64(asked) / float64(len(delays))
-				// A scrape of either version that fails costs the quick tries, and one each second.
-				if most := 1.6 + 2*test.fails*(12+period.Seconds()); perScrape > most {
+				// A scrape of either version that fails costs the quick tries, and one each second;
+				// of so few scrapes half as many again may fail.
+				if most := 1.6 + 3*test.fails*(12+period.Seconds()); perScrape > most {
 					t.Errorf("%.2f looks for each scrape, of at most %.1f", perScrape, most)
 				}
 				if float64(len(delays)) < 0.95*scrapes*(1-2*test.fails) {
@@ -185,5 +186,20 @@ func TestPaceWithoutScrapes(t *testing.T) {
 		if wait := troubled.Next(now, nil, errors.New("slow")); wait != time.Second {
 			t.Errorf("a source in trouble: %s", wait)
 		}
+	}
+}
+
+// The second scrape is noticed soon already: what a bad canary does shows in three.
+func TestPaceIsQuickFromTheStart(t *testing.T) {
+	var second []time.Duration
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(4, seed))
+		phase := func() time.Duration { return time.Duration(random.Int64N(int64(time.Second))) }
+		s := &scraped{period: time.Second, phases: [2]time.Duration{phase(), phase()}, slow: 10 * time.Millisecond, random: random}
+		delays, _ := follow(s, metrics.NewPace(nil, time.Second), 0, 5*time.Second)
+		second = append(second, delays[1:min(4, len(delays))]...)
+	}
+	if got := quantile(second, 0.5); got > 100*time.Millisecond {
+		t.Errorf("half of the second to fourth scrapes were noticed within %s", got)
 	}
 }
