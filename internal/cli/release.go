@@ -74,7 +74,7 @@ nobody at a terminal ends with status 4, and stands.`,
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	o.target.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "", `"json" prints every event as a line of JSON`)
-	o.runner.addFlags(flags)
+	o.addFlags(flags)
 	return cmd
 }
 

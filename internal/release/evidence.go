@@ -54,14 +54,15 @@ func restored(c analysis.Config, v analysis.Versions, state string, now time.Tim
 	return &evidence{config: a.Config(), versions: v, analysis: a, heard: now}, nil
 }
 
-// hear takes what a reading told. An error of the source is a reason to hold, and
-// nothing more: it may speak again.
-func (e *evidence) hear(now time.Time, got []metrics.Interval, failure error) error {
-	if failure != nil {
-		e.silence = failure.Error()
-		e.analysis.Hold(e.silence)
-		return nil
-	}
+// miss takes note of a reading that failed. That is a reason to hold, and nothing
+// more: the source may speak again.
+func (e *evidence) miss(failure error) {
+	e.silence = failure.Error()
+	e.analysis.Hold(e.silence)
+}
+
+// hear takes what a reading told.
+func (e *evidence) hear(now time.Time, got []metrics.Interval) error {
 	e.silence = ""
 	e.analysis.Hold("")
 	if err := e.settle(got); err != nil {

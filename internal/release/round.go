@@ -19,7 +19,7 @@ func (e *Engine) round(ctx context.Context) (done bool, err error) {
 	if release.Phase.Over() {
 		return true, nil
 	}
-	if e.gone != nil || !e.watched {
+	if e.blind() || !e.watched {
 		// Without the route there is nothing to decide on; whoever is to end may.
 		return e.stop != "" && e.stalled(), nil
 	}
@@ -71,12 +71,15 @@ func (e *Engine) stalled() bool {
 // release stands in the route in any case.
 const stopPatience = 5 * time.Second
 
+// blind reports whether the route cannot be known now.
+func (e *Engine) blind() bool { return e.gone != nil }
+
 // superseded is an error when the route is no longer of this release: a person
 // ended it by hand, or began another.
 func (e *Engine) superseded() error {
 	p := e.route.Position
 	switch {
-	case e.gone != nil || p == nil || mine(e.route, e.now().ID):
+	case e.blind() || p == nil || mine(e.route, e.now().ID):
 		return nil
 	case p.Release != nil:
 		return fmt.Errorf("drive release %s on %s: %w: %s", e.now().ID, e.route, ErrSuperseded, p.Release.ID)

@@ -75,14 +75,14 @@ func noneLost(e evidence) []string {
 func ended(e evidence) []string {
 	phase, canaryHas := e.phase(), e.last().Weight("v2")
 	want := 0
-	if phase == canary.Promoted && !e.script.inPlace {
-		want = canary.Total
+	if phase == canary.Promoted && (!e.script.inPlace || e.last().Release().Basis == canary.ByHand && canaryHas == canary.Total) {
+		want = canary.Total // by hand, a promotion in place may have been a switch
 	}
 	switch {
 	case phase == "":
 		r := e.last().Release()
 		return []string{fmt.Sprintf("it is not over: %s at step %d, and %q", r.Phase, r.Step, r.Why)}
-	case canaryHas != want && !(phase == canary.Promoted && e.script.inPlace && e.last().Release().Basis == canary.ByHand && canaryHas == canary.Total):
+	case canaryHas != want:
 		return []string{fmt.Sprintf("it ended %s with %d%% for the canary", phase, canaryHas)}
 	}
 	return nil

@@ -111,19 +111,6 @@ func (w *witness) last() labtest.Sight {
 	return w.routes[len(w.routes)-1]
 }
 
-// readyPods is how many Pods of a version can answer now.
-func (w *witness) readyPods(version string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, p := range w.pods {
-		if p.ready && p.version == version {
-			n++
-		}
-	}
-	return n
-}
-
 // seen is a copy of everything, to judge by.
 func (w *witness) seen() ([]labtest.Sight, []ready, []error) {
 	w.mu.Lock()
