@@ -55,7 +55,7 @@ func (d *runner) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&d.record, "record", "", "file that every event is appended to, for canaryctl report")
 	flags.BoolVar(&d.github, "github", false, "write a job summary, annotations and outputs for GitHub Actions")
 	flags.BoolVar(&d.takeOver, "take-over", false, "drive even where another canaryctl does; that one ends")
-	flags.BoolVar(&d.trust, "trust-plan", false, "run the commands and read the files that the plan in the route names; without -f it may be anybody's who can write the route")
+	flags.BoolVar(&d.trust, "trust-plan", false, "run the commands, read the files and call the addresses that the plan in the route names; without -f it may be anybody's who can write the route")
 	flags.BoolVar(&d.waitPaused, "wait-paused", d.waitPaused, "stay while the release is paused (default: at a terminal)")
 	flags.DurationVar(&d.ready, "ready-timeout", d.ready, "longest wait for the canary's Pods")
 	flags.StringVar(&d.source.source, "metrics-source", d.source.source, "where to read: auto, prometheus or pods")

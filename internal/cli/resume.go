@@ -35,9 +35,9 @@ pauses begins. Where an engine drives the release already, that one goes on, and
 this command ends; with --watch it shows the release until its end, and with
 --take-over it drives instead of the other.
 
-The plan is the one in the route. Where that names commands to run or files to read
-here, -f gives the plan file that it came from, or --trust-plan says that the route
-is to be trusted so far.`,
+The plan is the one in the route. Where that names commands to run, files to read or
+addresses to call from here, -f gives the plan file that it came from, or
+--trust-plan says that the route is to be trusted so far.`,
 		Example: `  canaryctl resume
 
   # And look on until it is over

@@ -23,9 +23,6 @@ type Config struct {
 	// Warn is told, in a sentence, of a notification that fails; one call at a
 	// time. Nil for nobody.
 	Warn func(text string)
-	// Allow is asked before each run of a command and returns why it may not run;
-	// nil allows all.
-	Allow func(Command) error
 }
 
 // completed is the config with what was left out.
@@ -49,9 +46,6 @@ func (c Config) completed() Config {
 	}
 	if c.Warn == nil {
 		c.Warn = func(string) {}
-	}
-	if c.Allow == nil {
-		c.Allow = func(Command) error { return nil }
 	}
 	return c
 }

@@ -52,8 +52,7 @@ type Gates struct {
 // gate must still be able to roll back.
 func NewGates(specs map[string]Gate, c Config) (*Gates, error) {
 	for _, name := range slices.Sorted(maps.Keys(specs)) {
-		if err := specs[name].Validate(); err != nil {
-			err = fmt.Errorf("%w: spec.gates.%s.%w", ErrSpec, name, err)
+		if err := invalid("spec.gates."+name, specs[name].Mistakes()); err != nil {
 			return nil, hint.Wrap(err, "mend it in the plan; docs/hooks.md shows gates of both kinds")
 		}
 	}

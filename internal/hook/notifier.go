@@ -22,8 +22,7 @@ type Notifier struct {
 // Close. Its error wraps ErrSpec.
 func NewNotifier(specs []Notification, c Config) (*Notifier, error) {
 	for i, spec := range specs {
-		if err := spec.Validate(); err != nil {
-			err = fmt.Errorf("%w: spec.notify[%d].%w", ErrSpec, i, err)
+		if err := invalid(fmt.Sprintf("spec.notify[%d]", i), spec.Mistakes()); err != nil {
 			return nil, hint.Wrap(err, "mend it in the plan; docs/hooks.md shows notifications of all kinds")
 		}
 	}

@@ -7,75 +7,96 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
 )
 
 // ErrSpec marks a gate or a notification that cannot be used as it is written.
 var ErrSpec = errors.New("invalid hook")
 
-// Validate names the field that is wrong, as it stands below the gate; it never
-// quotes an address.
-func (g Gate) Validate() error {
-	if err := one(choice{"webhook", g.Webhook != nil}, choice{"command", g.Command != nil}); err != nil {
-		return err
+// mistakes gathers what is wrong. A field is empty for the whole of what is looked
+// at. None quotes an address: it is often all that is needed to use it.
+type mistakes []canary.Mistake
+
+func (all *mistakes) unless(fine bool, field, format string, args ...any) {
+	if !fine {
+		*all = append(*all, canary.Mistake{Field: field, Text: fmt.Sprintf(format, args...)})
 	}
-	if g.Every < 0 {
-		return fmt.Errorf("every: %s is negative", g.Every)
-	}
-	return errors.Join(below("webhook", g.Webhook), below("command", g.Command))
 }
 
-// Validate names the field that is wrong, as it stands below the notification;
-// it never quotes an address.
-func (n Notification) Validate() error {
-	err := one(choice{"webhook", n.Webhook != nil}, choice{"slack", n.Slack != nil}, choice{"command", n.Command != nil})
-	if err != nil {
-		return err
+// in adds the mistakes of a field.
+func (all *mistakes) in(field string, inner []canary.Mistake) {
+	for _, m := range inner {
+		*all = append(*all, canary.Mistake{Field: Below(field, m.Field), Text: m.Text})
 	}
+}
+
+// Below is the path of a field within another; either may be empty, for the whole.
+func Below(outer, inner string) string {
+	return strings.Trim(outer+"."+inner, ".")
+}
+
+// Mistakes are all fields that cannot be meant, as they stand below the gate.
+func (g Gate) Mistakes() []canary.Mistake {
+	var all mistakes
+	all.unless(one(g.Webhook != nil, g.Command != nil), "", "a gate is a webhook or a command, one of the two")
+	all.unless(g.Every >= 0, "every", "it cannot be negative, and is %s", g.Every)
+	all.in("webhook", g.Webhook.mistakes())
+	all.in("command", g.Command.mistakes())
+	return all
+}
+
+// Mistakes are all fields that cannot be meant, as they stand below the notification.
+func (n Notification) Mistakes() []canary.Mistake {
+	var all mistakes
+	all.unless(one(n.Webhook != nil, n.Slack != nil, n.Command != nil), "", "it goes to a webhook, to slack or to a command, one of the three")
 	for i, kind := range n.On {
-		if !slices.Contains(event.Kinds(), kind) {
-			return fmt.Errorf("on[%d]: %q is no kind of event; there are %s", i, kind, list(event.Kinds()))
-		}
+		all.unless(slices.Contains(event.Kinds(), kind), fmt.Sprintf("on[%d]", i), "%q is no kind of event; there are %s", kind, list(event.Kinds()))
 	}
-	return errors.Join(below("webhook", n.Webhook), below("slack", n.Slack), below("command", n.Command))
+	all.in("webhook", n.Webhook.mistakes())
+	all.in("slack", n.Slack.mistakes())
+	all.in("command", n.Command.mistakes())
+	return all
 }
 
-// Validate names the field that is wrong.
-func (w Webhook) Validate() error {
-	if err := one(choice{"url", w.URL != ""}, choice{"urlFile", w.URLFile != ""}, choice{"urlEnv", w.URLEnv != ""}); err != nil {
-		return err
-	}
-	switch {
-	case w.SecretFile != "" && w.SecretEnv != "":
-		return errors.New("secretFile, secretEnv: only one of them can hold the key")
-	case w.Timeout < 0:
-		return fmt.Errorf("timeout: %s is negative", w.Timeout)
-	case w.Retries != nil && *w.Retries < 0:
-		return fmt.Errorf("retries: %d is negative", *w.Retries)
-	case w.URL == "":
+func (w *Webhook) mistakes() []canary.Mistake {
+	if w == nil {
 		return nil
+	}
+	var all mistakes
+	all.unless(one(w.URL != "", w.URLFile != "", w.URLEnv != ""), "", "say where it is: one of url, urlFile and urlEnv")
+	all.unless(w.SecretFile == "" || w.SecretEnv == "", "secretEnv", "there is one key: secretFile or secretEnv")
+	all.unless(w.Timeout >= 0, "timeout", "it cannot be negative, and is %s", w.Timeout)
+	all.unless(w.Retries == nil || *w.Retries >= 0, "retries", "there cannot be less than 0")
+	if w.URL == "" {
+		return all
 	}
 	u, err := address(w.URL)
 	if err != nil {
-		return fmt.Errorf("url: %w", err)
+		all.unless(false, "url", "%v", err)
+		return all
 	}
-	if u.User != nil {
-		return errors.New("url: it holds a password, which a plan is no place for; put the URL into a file (urlFile) or a variable (urlEnv)")
-	}
-	return nil
+	all.unless(!secret(u), "url", "whoever reads the plan or the route would know the secret in it; put the URL into a file, as urlFile, or a variable, as urlEnv")
+	return all
 }
 
-// Validate names the field that is wrong.
-func (c Command) Validate() error {
-	switch {
-	case len(c.Args) == 0 || c.Args[0] == "":
-		return errors.New("args: it names no program")
-	case strings.ContainsRune(strings.Join(c.Args, ""), 0):
-		return errors.New("args: no argument can hold the character NUL")
-	case c.Timeout < 0:
-		return fmt.Errorf("timeout: %s is negative", c.Timeout)
+func (c *Command) mistakes() []canary.Mistake {
+	if c == nil {
+		return nil
 	}
-	return nil
+	var all mistakes
+	all.unless(len(c.Args) > 0 && c.Args[0] != "", "args", "it names no program")
+	all.unless(!strings.ContainsRune(strings.Join(c.Args, ""), 0), "args", "no argument can hold the character NUL")
+	all.unless(c.Timeout >= 0, "timeout", "it cannot be negative, and is %s", c.Timeout)
+	return all
+}
+
+// invalid is an ErrSpec of the first mistake in a field of the plan, or nil.
+func invalid(field string, all []canary.Mistake) error {
+	if len(all) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %s", ErrSpec, Below(field, all[0].Field), all[0].Text)
 }
 
 // address reads a URL. Its error does not quote it: a webhook's URL is often all
@@ -88,38 +109,32 @@ func address(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// choice is a field of which exactly one of several may be given.
-type choice struct {
-	name  string
-	given bool
-}
-
-func one(choices ...choice) error {
-	var names, given []string
-	for _, c := range choices {
-		names = append(names, c.name)
-		if c.given {
-			given = append(given, c.name)
+// secret reports whether a URL says what not everybody may know. The URL of a
+// Slack webhook is all that it takes to write there.
+func secret(u *url.URL) bool {
+	if u.User != nil || strings.HasPrefix(u.Hostname(), "hooks.slack") {
+		return true
+	}
+	for key := range u.Query() {
+		key = strings.ToLower(key)
+		for _, word := range []string{"token", "secret", "key", "sig", "password", "auth"} {
+			if strings.Contains(key, word) {
+				return true
+			}
 		}
 	}
-	switch len(given) {
-	case 1:
-		return nil
-	case 0:
-		return fmt.Errorf("%s: one of them must be given", list(names))
-	}
-	return fmt.Errorf("%s: only one of them can be given", list(given))
+	return false
 }
 
-// below validates a field that may be absent.
-func below[T interface{ Validate() error }](name string, v *T) error {
-	if v == nil {
-		return nil
+// one reports whether exactly one of them is so.
+func one(all ...bool) bool {
+	n := 0
+	for _, so := range all {
+		if so {
+			n++
+		}
 	}
-	if err := (*v).Validate(); err != nil {
-		return fmt.Errorf("%s.%w", name, err)
-	}
-	return nil
+	return n == 1
 }
 
 func list[T ~string](names []T) string {

@@ -228,7 +228,7 @@ spec:
 			"plan.yaml:11:50: spec.gates.empty.every: it cannot be negative, and is -1s",
 			`plan.yaml:13:13: spec.notify[0].on[0]: "promotd" is no kind of event; did you mean promoted?`,
 			"plan.yaml:13:36: spec.notify[0].slack.url: whoever reads the plan or the route would know the secret in it; put the URL into a file, as urlFile, or a variable, as urlEnv",
-			"plan.yaml:14:23: spec.notify[1].webhook.url: it is no URL that begins with https:// or http://",
+			"plan.yaml:14:23: spec.notify[1].webhook.url: it is no URL such as https://hooks.example/release",
 			"plan.yaml:15:17: spec.notify[2].webhook: say where it is: one of url, urlFile and urlEnv",
 		}},
 		{"analysis", head + `

@@ -76,8 +76,8 @@ func Load(stored []byte) (Document, error) {
 	return d, nil
 }
 
-// Foreign lists what the document would run and read on this machine, in its
-// order, each with the field that says so; nil for nothing. One that came from a
+// Foreign lists what the document would run, read and send to from this machine,
+// which may reach what its author cannot, in its order, each with the field that says so; nil for nothing. One that came from a
 // route is obeyed in that only if somebody here agrees.
 func (d Document) Foreign() []string {
 	var all []string
@@ -90,6 +90,7 @@ func (d Document) Foreign() []string {
 		if w == nil {
 			return
 		}
+		add("send requests to", w.URL, at+".url")
 		add("read the file", w.URLFile, at+".urlFile")
 		add("read the environment variable", w.URLEnv, at+".urlEnv")
 		add("read the file", w.SecretFile, at+".secretFile")

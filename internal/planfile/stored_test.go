@@ -126,6 +126,7 @@ func TestForeign(t *testing.T) {
 	}
 	want := []string{
 		`run "./night" "a b" (spec.gates.night.command.args)`,
+		"send requests to https://gates.example (spec.gates.owners.webhook.url)",
 		"read the file /run/key (spec.gates.owners.webhook.secretFile)",
 		"read the environment variable SLACK_URL (spec.notify[0].slack.urlEnv)",
 		`run "logger" (spec.notify[1].command.args)`,

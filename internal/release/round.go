@@ -19,7 +19,7 @@ func (e *Engine) round(ctx context.Context) (done bool, err error) {
 	if err := e.superseded(); err != nil {
 		return false, err
 	}
-	if e.gone != nil || !e.watched {
+	if e.blind() || !e.watched {
 		// Without the route there is nothing to decide on; whoever is to end may.
 		return e.stop != "" && e.stalled(), nil
 	}
@@ -70,6 +70,9 @@ func (e *Engine) stalled() bool {
 // stopPatience is how long whoever was told to end tries to write that down. The
 // release stands in the route in any case.
 const stopPatience = 5 * time.Second
+
+// blind reports whether the route cannot be known now.
+func (e *Engine) blind() bool { return e.gone != nil }
 
 // superseded is an error when the route is no longer of this release: a person
 // ended it by hand, or began another.
