@@ -32,6 +32,10 @@ var (
 
 	// ErrVerdictFail ends as a rollback does: that is what it calls for.
 	ErrVerdictFail = errors.New("the canary fails")
+
+	// ErrInterrupted is for what was interrupted and left in order, which the
+	// message says.
+	ErrInterrupted = errors.New("interrupted")
 )
 
 // exitCode is the one place that turns an error into an exit status.
@@ -45,7 +49,7 @@ func exitCode(err error) int {
 		return ExitRolledBack
 	case errors.Is(err, ErrInconclusive):
 		return ExitInconclusive
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, ErrInterrupted), errors.Is(err, context.Canceled):
 		return ExitInterrupted
 	}
 	return ExitFailed
@@ -65,7 +69,7 @@ func usagef(format string, args ...any) error {
 
 // report prints an error and, on a line of its own, the next step.
 func report(w io.Writer, cmd *cobra.Command, err error) {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) && !errors.Is(err, ErrInterrupted) {
 		fmt.Fprintln(w, "canaryctl: interrupted")
 		return
 	}

@@ -25,6 +25,7 @@ func TestExitCode(t *testing.T) {
 		{fmt.Errorf("step 2: %w", ErrRolledBack), 3},
 		{fmt.Errorf("step 2: %w", ErrInconclusive), 4},
 		{fmt.Errorf("wait: %w", context.Canceled), 130},
+		{fmt.Errorf("%w: it is paused", ErrInterrupted), 130},
 		{fmt.Errorf("wait: %w", context.DeadlineExceeded), 1},
 	} {
 		if got := exitCode(test.err); got != test.want {
@@ -43,6 +44,7 @@ func TestReport(t *testing.T) {
 		{hint.Wrap(errors.New("boom"), "duck"), "canaryctl: boom\nhint: duck\n"},
 		{usagef("what?"), "canaryctl: what?\nhint: canaryctl --help shows examples\n"},
 		{hint.Wrap(context.Canceled, "duck"), "canaryctl: interrupted\n"},
+		{hint.Wrap(fmt.Errorf("%w: it is paused", ErrInterrupted), "go on"), "canaryctl: interrupted: it is paused\nhint: go on\n"},
 	} {
 		var b bytes.Buffer
 		report(&b, cmd, test.err)

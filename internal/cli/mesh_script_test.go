@@ -33,6 +33,9 @@ func meshCommand(ts *testscript.TestScript, _ bool, args []string) {
 		m.Kill()
 	case "revive":
 		m.Revive()
+	case "follow":
+		m.Route(0)
+		ts.Value(clusterKey{}).(*cluster).server.OnWrite(follow(m.FakeMesh))
 	case "latency":
 		times, err := strconv.ParseFloat(args[1], 64)
 		ts.Check(err)

@@ -15,7 +15,8 @@ import (
 
 // FakeMesh is a Prometheus that has scraped a mesh every second for as long as anybody can ask:
 // 900 requests a second to v1 of an application in namespace default, and 100 to
-// v2. It can be killed, and has scraped nothing meanwhile when it comes back.
+// v2, until Route says otherwise. It can be killed, and has scraped nothing
+// meanwhile when it comes back.
 type FakeMesh struct {
 	server *httptest.Server
 	now    func() time.Time
@@ -26,11 +27,21 @@ type FakeMesh struct {
 	asked int
 	bad   map[string]float64            // share of bad requests by version
 	slow  map[string]map[string]float64 // share of requests up to an edge in ms, by version
+	turns []turn
 }
+
+// turn is since when so many requests a second go to v2, out of all.
+type turn struct {
+	since time.Time
+	rate  float64
+}
+
+// all is how many requests a second there are.
+const all = 1000
 
 // NewFakeMesh serves until Close. bad is the share of bad requests by version.
 func NewFakeMesh(now func() time.Time, bad map[string]float64) *FakeMesh {
-	f := &FakeMesh{now: now, bad: bad}
+	f := &FakeMesh{now: now, bad: bad, turns: []turn{{time.Unix(began, 0), 100}}}
 	f.server = httptest.NewServer(f)
 	return f
 }
@@ -53,6 +64,13 @@ func (f *FakeMesh) Revive() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.gaps, f.down = append(f.gaps, [2]int64{f.down.Unix(), f.now().Unix()}), time.Time{}
+}
+
+// Route sends v2 so many percent of the requests from now on.
+func (f *FakeMesh) Route(percent int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.turns = append(f.turns, turn{f.now(), float64(percent) * all / 100})
 }
 
 // Asked is how many queries came, answered or not.
@@ -93,36 +111,54 @@ func (f *FakeMesh) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // series are those that a query names, with their samples of the last while.
 func (f *FakeMesh) series(query string, lookback time.Duration) []any {
-	all := []any{}
-	for version, rate := range map[string]float64{"v1": 900, "v2": 100} {
+	found := []any{}
+	for _, version := range []string{"v1", "v2"} {
 		labels := func(name, label, value string) map[string]string {
 			return map[string]string{"__name__": name, "reporter": "destination", "instance": "router", label: value,
 				"destination_service_namespace": "default", "destination_service_name": "versioned-echo", "destination_version": version}
 		}
 		if regexp.MustCompile(`=~"istio_requests_total"`).MatchString(query) {
 			bad := f.bad[version]
-			all = append(all, f.counter(labels("istio_requests_total", "response_code", "200"), rate*(1-bad), lookback),
-				f.counter(labels("istio_requests_total", "response_code", "503"), rate*bad, lookback))
+			found = append(found, f.counter(version, labels("istio_requests_total", "response_code", "200"), 1-bad, lookback),
+				f.counter(version, labels("istio_requests_total", "response_code", "503"), bad, lookback))
 		}
 		if regexp.MustCompile(`"istio_request_duration`).MatchString(query) {
 			for edge, within := range f.slow[version] {
-				all = append(all, f.counter(labels("istio_request_duration_milliseconds_bucket", "le", edge), rate*within, lookback))
+				found = append(found, f.counter(version, labels("istio_request_duration_milliseconds_bucket", "le", edge), within, lookback))
 			}
 		}
 	}
-	return all
+	return found
 }
 
-// counter began to count long ago, and has a sample for every whole second.
-func (f *FakeMesh) counter(labels map[string]string, rate float64, lookback time.Duration) map[string]any {
-	const began = 1_700_000_000
+// began is when the counters began to count.
+const began = 1_700_000_000
+
+// answered is how many requests a version had at a time.
+func (f *FakeMesh) answered(version string, at int64) float64 {
+	sum, until := 0.0, time.Unix(at, 0)
+	for i := len(f.turns) - 1; i >= 0; i-- {
+		if passed := until.Sub(f.turns[i].since).Seconds(); passed > 0 {
+			sum += passed * f.turns[i].rate
+			until = f.turns[i].since
+		}
+	}
+	if version == "v1" {
+		return float64(at-began)*all - sum
+	}
+	return sum
+}
+
+// counter is of a share of a version's requests, and has a sample for every whole
+// second.
+func (f *FakeMesh) counter(version string, labels map[string]string, share float64, lookback time.Duration) map[string]any {
 	now := f.now()
 	values := [][2]any{}
 	for at := now.Add(-lookback).Unix() + 1; at <= now.Unix(); at++ {
 		if slices.ContainsFunc(f.gaps, func(gap [2]int64) bool { return gap[0] < at && at <= gap[1] }) {
 			continue
 		}
-		values = append(values, [2]any{at, fmt.Sprint(math.Floor(rate * float64(at-began)))})
+		values = append(values, [2]any{at, fmt.Sprint(math.Floor(share * f.answered(version, at)))})
 	}
 	return map[string]any{"metric": labels, "values": values}
 }

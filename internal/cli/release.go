@@ -25,7 +25,7 @@ type releaseOptions struct {
 
 // NewCmdRelease takes an image to production by evidence.
 func NewCmdRelease(f *Factory) *cobra.Command {
-	o := &releaseOptions{runner: newRunner(f), canary: createCanary{mutation: mutation{f: f, dryRun: string(traffic.DryRunNone)}}}
+	o := &releaseOptions{runner: newRunner(f), canary: createCanary{mutation: mutation{f: f, dryRun: string(traffic.DryRunNone)}, autoscaler: autoscalerCopy}}
 	cmd := &cobra.Command{
 		Use:   "release --image IMAGE",
 		Short: "Take an image to production by evidence, and back at once when it harms",
@@ -70,7 +70,7 @@ nobody at a terminal ends with status 4, and stands.`,
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	o.target.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "", `"json" prints every event as a line of JSON`)
-	o.runner.addFlags(flags)
+	o.addFlags(flags)
 	return cmd
 }
 
@@ -79,8 +79,14 @@ func (o *releaseOptions) complete(cmd *cobra.Command) error {
 		return usagef("-o %s: say json, or nothing for words", o.output)
 	}
 	o.events = o.output == "json"
+	if o.canary.spec.Image == "" {
+		return hint.Wrap(usagef("release needs --image"), "canaryctl release --image versioned-echo:v2")
+	}
 	o.canary.target = o.target
 	o.canary.wait, o.canary.timeout, o.canary.atOnce = true, o.ready, true
+	if err := o.runner.complete(cmd.Flags()); err != nil {
+		return err
+	}
 	if err := o.canary.complete(cmd); err != nil {
 		return err
 	}
@@ -89,9 +95,9 @@ func (o *releaseOptions) complete(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		o.document = &document
+		o.document, o.filed = &document, true
 	}
-	return o.runner.complete(cmd.Flags())
+	return nil
 }
 
 // run begins a release and drives it. The Deployment comes first, since it hurts
@@ -117,29 +123,31 @@ func (o *releaseOptions) run(ctx context.Context) error {
 	if o.dryRun {
 		return o.explain(p)
 	}
-	release, err := o.begin(p)
-	if err != nil {
-		return err
-	}
+	release := o.begin(p)
 	return o.own(ctx, p.router, p.route, func(ctx context.Context) (traffic.Route, error) {
-		if err := o.canary.deploy(ctx, p); err != nil {
-			return p.route, err
-		}
-		if err := o.canary.inheritScaling(ctx, p); err != nil {
-			return p.route, err
-		}
-		o.made = p.want
-		if p.live != nil {
-			o.made = p.live
-		}
-		stored, err := o.document.Stored()
-		if err != nil {
-			return p.route, err
-		}
-		return o.canary.admit(ctx, p, traffic.Admission{
-			Version: p.spec.Version, Release: release,
-			Notes: map[string]string{canary.PlanAnnotation: string(stored)},
-		})
+		return o.admit(ctx, p, release)
+	})
+}
+
+// admit makes the canary, and begins the release with it.
+func (o *releaseOptions) admit(ctx context.Context, p *canaryPlan, release *canary.Release) (traffic.Route, error) {
+	stored, err := o.document.Stored()
+	if err != nil {
+		return p.route, err
+	}
+	if err := o.canary.deploy(ctx, p); err != nil {
+		return p.route, err
+	}
+	if err := o.canary.inheritScaling(ctx, p); err != nil {
+		return p.route, err
+	}
+	o.made = p.want
+	if p.live != nil {
+		o.made = p.live
+	}
+	return o.canary.admit(ctx, p, traffic.Admission{
+		Version: p.spec.Version, Release: release,
+		Notes: map[string]string{canary.PlanAnnotation: string(stored)},
 	})
 }
 
@@ -169,12 +177,13 @@ func (o *releaseOptions) explain(p *canaryPlan) error {
 	return o.document.Explain(o.f.Out)
 }
 
-func (o *releaseOptions) begin(p *canaryPlan) (*canary.Release, error) {
+// begin is the release before anything of it is there.
+func (o *releaseOptions) begin(p *canaryPlan) *canary.Release {
 	now := o.f.Clock.Now()
 	hash := o.document.Hash()
 	release := canary.Begin(releaseID(p.spec.Version, now), hash, now)
 	release.Image, release.By = p.spec.Image, person(o.f)
-	return &release, nil
+	return &release
 }
 
 // releaseID names a release so that a person can read it and no two are alike.

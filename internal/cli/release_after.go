@@ -62,3 +62,28 @@ func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, rout
 	out.after(event.Retired, gone+" is removed")
 	return nil
 }
+
+// unfinished reports whether a release is promoted and something is left to remove
+// by its plan, which is why the route still carries that.
+func unfinished(route traffic.Route) bool {
+	r := lastRelease(route)
+	return r != nil && r.Phase == canary.Promoted && route.Notes[canary.PlanAnnotation] != ""
+}
+
+// finish does what a promotion left to do when whoever drove it was cut short.
+func (d *runner) finish(ctx context.Context, router traffic.Router, route traffic.Route) error {
+	release := *lastRelease(route)
+	if err := d.follows(route, release); err != nil {
+		return err
+	}
+	out, err := d.tellers()
+	if err != nil {
+		return err
+	}
+	defer out.close(context.WithoutCancel(ctx))
+	out.last = event.Event{
+		Release: event.Release{ID: release.ID, App: route.App, Namespace: route.Namespace, Route: route.Kind + " " + route.Name, To: route.Stable, Image: release.Image},
+		At:      event.At{Phase: release.Phase, Step: release.Step, Weight: release.Weight, Basis: release.Basis},
+	}
+	return d.afterPromotion(ctx, router, route, release, out)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/github"
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/hook"
 	"github.com/canaryctl/canaryctl/internal/lease"
@@ -26,6 +28,7 @@ type runner struct {
 	f        *Factory
 	source   analyze            // where the counts come from
 	document *planfile.Document // nil for that of the route
+	filed    bool               // it is from a file, and not the route's
 
 	made *unstructured.Unstructured // the canary's Deployment, where it was made here
 
@@ -64,6 +67,9 @@ func (d *runner) addFlags(flags *pflag.FlagSet) {
 func (d *runner) complete(flags *pflag.FlagSet) error {
 	if d.ready <= 0 {
 		return usagef("--ready-timeout %s: say how long the canary may take to start", d.ready)
+	}
+	if _, job := github.FromEnv(os.Getenv, nil); d.github && !job {
+		return usagef("--github: this is no job of GitHub Actions, so there is nobody to tell")
 	}
 	if err := checkInterval(d.source.interval); err != nil {
 		return err
@@ -174,11 +180,11 @@ func (d *runner) conclude(ctx context.Context, router traffic.Router, route traf
 			"the canary stays for inspection, without traffic; canaryctl delete-canary removes it")
 	case canary.Paused:
 		if r.Cause == canary.CauseInterrupt {
-			return hint.Wrap(fmt.Errorf("%w: the release is paused where it was", context.Canceled), "canaryctl resume goes on")
+			return hint.Wrap(fmt.Errorf("%w: the release is paused where it was, at %d%%", ErrInterrupted, r.Weight), "canaryctl resume goes on")
 		}
 		return hint.Wrap(fmt.Errorf("%w: the release is paused: %s", ErrInconclusive, r.Why), "canaryctl resume goes on, canaryctl rollback gives the traffic back")
 	}
-	return hint.Wrap(fmt.Errorf("%w: the release stands at %d%%", context.Canceled, r.Weight), "canaryctl resume goes on")
+	return hint.Wrap(fmt.Errorf("%w: the release stands at %d%%", ErrInterrupted, r.Weight), "canaryctl resume goes on")
 }
 
 // open is the source of the counts for an engine.

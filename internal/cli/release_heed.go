@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/release"
@@ -36,19 +37,24 @@ func (d *runner) heed(asked, running context.Context, engine *release.Engine) <-
 	return done
 }
 
+// signalPatience is for a signal that ended the context and is on its way to heed.
+const signalPatience = 100 * time.Millisecond
+
 // wishOnTheWay is what the person wants done before the program ends; empty for
-// what the plan says.
+// what the plan says. The signal that ended the context comes to both in no certain
+// order, and is waited for: taken for a second one, it would overrule what the
+// first one asked for.
 func (d *runner) wishOnTheWay(signals <-chan os.Signal) canary.Response {
 	select {
 	case first := <-signals:
-		if first == os.Interrupt && d.f.Interactive() {
-			answer, answered := askInterrupt(d.f, signals)
-			if answered {
-				return answer
-			}
-			return canary.Pause
+		if first != os.Interrupt || !d.f.Interactive() {
+			return ""
 		}
-	default: // the context ended for another reason
+	case <-d.f.Clock.After(signalPatience): // it ended for another reason
+		return ""
 	}
-	return ""
+	if answer, answered := askInterrupt(d.f, signals); answered {
+		return answer
+	}
+	return canary.Pause
 }

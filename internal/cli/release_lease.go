@@ -88,7 +88,7 @@ func (d *runner) lost(err error) error {
 
 // identity tells this process from all others that may drive.
 func identity(f *Factory) string {
-	return fmt.Sprintf("%s/%d-%04x", machine(f), os.Getpid(), rand.Uint32N(1<<16)) //nolint:gosec // not a secret
+	return fmt.Sprintf("%s/%d-%04x", machine(f), os.Getpid(), rand.Uint32N(1<<16))
 }
 
 // machine is who drives, and where.

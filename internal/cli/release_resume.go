@@ -13,7 +13,11 @@ import (
 
 // resume drives the release that a route is in, from where it stands.
 func (r *runner) resume(ctx context.Context, route traffic.Route) error {
-	if err := r.follows(route); err != nil {
+	release, err := inProgress(route)
+	if err != nil {
+		return err
+	}
+	if err := r.follows(route, *release); err != nil {
 		return err
 	}
 	router, err := r.f.Router()
@@ -34,12 +38,8 @@ func again(ctx context.Context, router traffic.Router, route traffic.Route) (tra
 // follows finds the plan of a release: a file's, if it is the same, else the
 // route's. What that would run or read on this machine is somebody else's wish, who
 // may write the route and no more.
-func (r *runner) follows(route traffic.Route) error {
-	release, err := inProgress(route)
-	if err != nil {
-		return err
-	}
-	if r.document != nil {
+func (r *runner) follows(route traffic.Route, release canary.Release) error {
+	if r.filed {
 		if hash := r.document.Hash(); hash != release.Plan {
 			return hint.Wrap(fmt.Errorf("resume release %s: the plan file has hash %s, and the release follows %s: a plan cannot be changed on the way", release.ID, hash, release.Plan),
 				"leave -f out to follow the plan in the route, or end the release with canaryctl abort and begin another")
@@ -48,11 +48,11 @@ func (r *runner) follows(route traffic.Route) error {
 	}
 	document, err := documentOf(route)
 	if err != nil {
-		return hint.Wrap(err, "give the plan file that it came from with -f; canaryctl rollback works without one")
+		return hint.Wrap(err, "without it nothing can go on: canaryctl resume -f takes the file that it came from, canaryctl rollback works without one")
 	}
 	if wants := document.Foreign(); len(wants) > 0 && !r.trust {
 		return hint.Wrap(fmt.Errorf("resume release %s: the plan in the route wants to use this machine:\n  %s", release.ID, strings.Join(wants, "\n  ")),
-			"give the plan file that it came from with -f, or --trust-plan if you know who wrote the route")
+			"canaryctl resume -f takes the plan file that it came from; canaryctl resume --trust-plan is for who knows who wrote the route")
 	}
 	r.document = &document
 	return nil

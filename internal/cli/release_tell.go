@@ -23,6 +23,7 @@ type tellers struct {
 	view     *releaseView
 	record   *record.Writer
 	notifier *hook.Notifier
+	actions  *github.Actions // nil without --github
 	last     event.Event
 	said     string // of the progress
 	failed   bool   // to write the record
@@ -33,13 +34,12 @@ const drained = 15 * time.Second
 
 func (d *runner) tellers() (*tellers, error) {
 	t := &tellers{d: d, view: newReleaseView(d.f)}
-	var err error
-	if d.github && d.record == "" {
-		d.record = filepath.Join(publishedIn, "record.jsonl")
-		if err := os.MkdirAll(publishedIn, 0o755); err != nil { //nolint:gosec // for the steps that follow
-			return nil, fmt.Errorf("record: %w", err)
+	if d.github {
+		if err := t.openJob(); err != nil {
+			return nil, err
 		}
 	}
+	var err error
 	if d.record != "" {
 		if t.record, err = record.Append(d.record); err != nil {
 			return nil, err
@@ -60,6 +60,11 @@ func (t *tellers) tell(e event.Event) {
 			unsayable := new(json.UnsupportedValueError)
 			t.failed = !errors.As(err, &unsayable) // a full disk is no reason to hold a release up, and said once
 			t.view.note(fmt.Sprintf("the record is not complete: %v", err))
+		}
+	}
+	if t.actions != nil {
+		if err := t.actions.Annotate(e); err != nil {
+			t.view.note(err.Error())
 		}
 	}
 	t.notifier.Notify(e)
@@ -96,12 +101,16 @@ func (t *tellers) progress(p workload.Progress) {
 func (t *tellers) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, drained)
 	defer cancel()
-	t.notifier.Close(ctx)
+	if err := t.notifier.Close(ctx); err != nil {
+		t.view.note(err.Error())
+	}
 	if t.record == nil {
 		return
 	}
-	_ = t.record.Close()
-	if t.d.github && t.last.Release.ID != "" {
+	if err := t.record.Close(); err != nil {
+		t.view.note(fmt.Sprintf("the record is not complete: %v", err))
+	}
+	if t.actions != nil && t.last.Release.ID != "" {
 		if err := t.publish(); err != nil {
 			t.view.note(fmt.Sprintf("the job's summary: %v", err))
 		}
@@ -111,12 +120,28 @@ func (t *tellers) close(ctx context.Context) {
 // publishedIn is the folder for the files of a job's summary.
 const publishedIn = "release-report"
 
-// publish tells a job of GitHub Actions how the release went.
-func (t *tellers) publish() error {
-	actions, ok := github.FromEnv(os.Getenv, t.d.f.Out)
-	if !ok {
-		return errors.New("this is no job of GitHub Actions, so --github has nobody to tell")
+// openJob makes ready to tell a job of GitHub Actions. Its annotations go where no
+// events do: the runner reads both streams.
+func (t *tellers) openJob() error {
+	d := t.d
+	commands := d.f.Out
+	if d.events {
+		commands = d.f.Err
 	}
+	actions, _ := github.FromEnv(os.Getenv, commands) // it is one: see complete
+	t.actions = &actions
+	if d.record != "" {
+		return nil
+	}
+	d.record = filepath.Join(publishedIn, "record.jsonl")
+	if err := os.MkdirAll(publishedIn, 0o755); err != nil { //nolint:gosec // for the steps that follow
+		return fmt.Errorf("record: %w", err)
+	}
+	return nil
+}
+
+// publish tells the job how the release went.
+func (t *tellers) publish() error {
 	file, err := os.Open(t.d.record)
 	if err != nil {
 		return err
@@ -130,5 +155,5 @@ func (t *tellers) publish() error {
 	if !ok {
 		return fmt.Errorf("%s has nothing of release %s", t.d.record, t.last.Release.ID)
 	}
-	return actions.Publish(mine, publishedIn)
+	return t.actions.Publish(mine, publishedIn)
 }

@@ -72,18 +72,25 @@ func (o *resume) complete(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		o.runner.document = &document
+		o.runner.document, o.runner.filed = &document, true
 	}
 	o.runner.events = o.output == "json"
 	return o.runner.complete(cmd.Flags())
 }
 
 func (o *resume) run(ctx context.Context) error {
-	d, err := o.steer(ctx, &o.mutation, o.decide)
+	d, err := o.steer(ctx, &o.mutation, func(route traffic.Route) (*traffic.Change, error) { return o.decide(ctx, route) })
 	if err != nil {
 		return err
 	}
 	r := lastRelease(d.after)
+	if unfinished(d.after) {
+		o.note("%s: release %s is promoted; what it leaves is seen to", d.after.Name, r.ID)
+		if o.dry() {
+			return nil
+		}
+		return o.runner.finish(ctx, d.router, d.after)
+	}
 	what := "is not paused; it stands"
 	switch {
 	case d.changed:
@@ -100,12 +107,31 @@ func (o *resume) run(ctx context.Context) error {
 
 // decide lets a paused release go on from the weights that the route has. One
 // that was asked for something goes on with that: whoever drives it resumes it so.
-func (o *resume) decide(route traffic.Route) (*traffic.Change, error) {
+// Where nothing drives it and this command may not, it stays paused.
+func (o *resume) decide(ctx context.Context, route traffic.Route) (*traffic.Change, error) {
+	if unfinished(route) {
+		return nil, nil
+	}
 	r, err := inProgress(route)
-	if err != nil || r.Phase != canary.Paused || r.Wish != "" {
+	if err != nil {
 		return nil, err
 	}
+	before, err := drivingOf(ctx, o.f, route)
+	if err != nil {
+		return nil, err
+	}
+	if o.runner.filed || !before.Alive || o.runner.takeOver {
+		if err := o.runner.follows(route, *r); err != nil {
+			return nil, err
+		}
+	}
+	if r.Phase != canary.Paused || r.Wish != "" {
+		return nil, nil
+	}
 	plan, err := planOf(route)
+	if o.runner.filed {
+		plan, err = o.runner.document.Plan(), nil
+	}
 	if err != nil {
 		return nil, hint.Wrap(err, "without it nothing can go on: canaryctl rollback gives the traffic back, canaryctl promote --force goes to the end")
 	}

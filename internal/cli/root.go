@@ -19,14 +19,19 @@ func Run(ctx context.Context, args []string, streams Streams) int {
 	root.SetArgs(args[1:])
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
-		// A request cut short by a signal fails in many words; what happened is
-		// that we were interrupted.
-		if ctx.Err() != nil && !errors.Is(err, ErrUsage) {
+		if ctx.Err() != nil && !orderly(err) {
 			err = context.Canceled
 		}
 		report(streams.Err, cmd, err)
 	}
 	return exitCode(err)
+}
+
+// orderly reports whether a command that was told to end says itself how it did. A
+// request cut short by a signal fails in many words; what happened is that we were
+// interrupted.
+func orderly(err error) bool {
+	return errors.Is(err, ErrUsage) || errors.Is(err, ErrRolledBack) || errors.Is(err, ErrInterrupted)
 }
 
 func newRoot(f *Factory, name string) *cobra.Command {

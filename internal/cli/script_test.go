@@ -48,6 +48,7 @@ func TestMain(m *testing.M) {
 //	history asked FILE             write what it was asked since the last time
 //	mesh BAD BAD                   at $MESH, a Prometheus of one whose v1 and v2 answer,
 //	                               and fail so often
+//	mesh follow                    its requests follow the weights of the route, of v1 and v2
 //	mesh latency TIMES             it has histograms, with so many times as many slow
 //	                               requests of v2 as of v1
 //	mesh kill|revive               it breaks every connection, or no longer does

@@ -43,6 +43,9 @@ func TestGoodCanaryIsPromoted(t *testing.T) {
 	if len(history) != 1 || history[0].Outcome != canary.Promoted || history[0].Requests < 1000 {
 		t.Errorf("history: %+v", history)
 	}
+	if plan, left := w.now().Notes[canary.PlanAnnotation]; left && plan != "" {
+		t.Errorf("the route still carries the plan: %s", plan)
+	}
 	if len(r.heard(event.Started)) != 1 || len(r.heard(event.Step)) != 2 || len(r.heard(event.Promoted)) != 1 {
 		t.Errorf("it told:\n%s", r.story())
 	}

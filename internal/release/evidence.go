@@ -24,7 +24,6 @@ type evidence struct {
 
 	heard   time.Time     // when counts came last, or were first asked for
 	typical time.Duration // between two readings that told something
-	silence string        // why nothing is heard; empty while it is
 	edges   bool          // the source has told of latencies
 
 	known *event.Known
@@ -54,15 +53,14 @@ func restored(c analysis.Config, v analysis.Versions, state string, now time.Tim
 	return &evidence{config: a.Config(), versions: v, analysis: a, heard: now}, nil
 }
 
-// hear takes what a reading told. An error of the source is a reason to hold, and
-// nothing more: it may speak again.
-func (e *evidence) hear(now time.Time, got []metrics.Interval, failure error) error {
-	if failure != nil {
-		e.silence = failure.Error()
-		e.analysis.Hold(e.silence)
-		return nil
-	}
-	e.silence = ""
+// miss takes that a source told nothing. That is a reason to hold, and no more: it
+// may speak again.
+func (e *evidence) miss(failure error) {
+	e.analysis.Hold(failure.Error())
+}
+
+// hear takes what a reading told.
+func (e *evidence) hear(now time.Time, got []metrics.Interval) error {
 	e.analysis.Hold("")
 	if err := e.settle(got); err != nil {
 		return err

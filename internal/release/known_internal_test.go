@@ -27,7 +27,7 @@ func TestKnownIsJSON(t *testing.T) {
 			}
 		}
 		got := []metrics.Interval{reading(analysis.Errors), reading(metrics.EdgeName(0.1))}
-		if err := e.hear(start.Add(time.Second), got, nil); err != nil {
+		if err := e.hear(start.Add(time.Second), got); err != nil {
 			t.Fatal(err)
 		}
 		known, err := e.words(func() time.Time { return start.Add(time.Second) }, got)

@@ -116,12 +116,12 @@ func (e *Engine) hear(into *evidence, got []metrics.Interval, failure error, sou
 	}
 	now := e.c.Clock.Now()
 	into.source = source
-	if err := into.hear(now, got, failure); err != nil {
+	if failure != nil {
+		into.miss(failure)
+		e.warnOnce("nothing is counted now: " + failure.Error())
+	} else if err := into.hear(now, got); err != nil {
 		e.warnOnce("some counts are left out: " + err.Error())
 		return
-	}
-	if failure != nil {
-		e.warnOnce("nothing is counted now: " + failure.Error())
 	}
 	known, err := into.words(e.c.Clock.Now, got)
 	if known == nil || err != nil {

@@ -75,9 +75,10 @@ const stopPatience = 5 * time.Second
 // ended it by hand, or began another.
 func (e *Engine) superseded() error {
 	p := e.route.Position
-	switch {
-	case e.gone != nil || p == nil || mine(e.route, e.now().ID):
+	if p == nil || mine(e.route, e.now().ID) {
 		return nil
+	}
+	switch {
 	case p.Release != nil:
 		return fmt.Errorf("drive release %s on %s: %w: %s", e.now().ID, e.route, ErrSuperseded, p.Release.ID)
 	case p.Stable != e.place.Stable || p.Canary != e.place.Canary:

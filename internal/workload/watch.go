@@ -219,7 +219,7 @@ func (v *watchedVersion) deployed(app string) Deployed {
 		Name:     v.deployment.Name,
 		Template: templateHash(v.object),
 		Image:    imageOf(app, v.deployment),
-		Author:   kube.Author(v.object),
+		Author:   kube.SpecAuthor(v.object),
 		Desired:  int(desired(v.deployment)), Replicas: int(status.Replicas),
 		Updated: int(status.UpdatedReplicas), Ready: int(status.ReadyReplicas),
 		RolledOut: rolledOut(v.deployment),

@@ -42,7 +42,7 @@ type block struct {
 	text string
 }
 
-// bashBlocks returns the fenced bash blocks that carry no "needs" comment.
+// bashBlocks returns the fenced blocks of bash or sh that carry no "needs" comment.
 func bashBlocks(markdown string) []block {
 	needs := regexp.MustCompile(`^\s*<!-- needs: .* -->\s*$`)
 	fence := regexp.MustCompile("^(\\s*)```(\\w*)\\s*$")
@@ -55,7 +55,7 @@ func bashBlocks(markdown string) []block {
 		switch {
 		case m != nil && !inFence:
 			inFence, indent = true, m[1]
-			if m[2] == "bash" && !marked {
+			if (m[2] == "bash" || m[2] == "sh") && !marked {
 				open = &block{line: i + 1}
 			}
 		case m != nil:

@@ -37,14 +37,30 @@ func (f Fault) Meddler() Meddler {
 	}
 }
 
-// Deliver lets the server act on a request, whose answer nobody will read.
+// Deliver lets the server act on a request, whose answer nobody will read. It acts
+// on a watch by beginning to answer it, which may have no end. A server that is gone
+// cannot act, and that is all there is to it.
 func Deliver(r *http.Request, next http.Handler) {
-	next.ServeHTTP(&discard{header: http.Header{}}, r.WithContext(context.WithoutCancel(r.Context())))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil && p != http.ErrAbortHandler {
+			panic(p)
+		}
+	}()
+	answer := &discard{header: http.Header{}, begun: func() {}}
+	if Watches(r) {
+		answer.begun = cancel
+	}
+	next.ServeHTTP(answer, r.WithContext(ctx))
 }
 
 // discard takes an answer that nobody will read.
-type discard struct{ header http.Header }
+type discard struct {
+	header http.Header
+	begun  func() // is called once the server answers
+}
 
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d *discard) WriteHeader(int)             {}
+func (d *discard) WriteHeader(int)             { d.begun() }

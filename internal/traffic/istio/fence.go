@@ -9,6 +9,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -21,7 +22,7 @@ func fence(c traffic.Change, decided traffic.Route, vs *unstructured.Unstructure
 		return nil, nil
 	}
 	if what := changed(standOf(raw(decided), decided), standOf(vs, decided)); what != "" {
-		return nil, hint.Wrap(fmt.Errorf("%s: %w: %s, by %s", decided, traffic.ErrConflict, what, lastManager(vs)),
+		return nil, hint.Wrap(fmt.Errorf("%s: %w: %s, by %s", decided, traffic.ErrConflict, what, kube.Author(vs)),
 			"look at it with canaryctl status, and decide again; nothing was changed")
 	}
 	return untouched(vs), nil

@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -23,7 +24,7 @@ func subsetsSeen(rules []*unstructured.Unstructured, route traffic.Route) (hash,
 			continue
 		}
 		said = append(said, saidOf(dr, route.Stable, route.Canary))
-		if last == nil || timeOf(lastEntry(dr)).After(timeOf(lastEntry(last))) {
+		if last == nil || kube.Written(dr).After(kube.Written(last)) {
 			last = dr
 		}
 	}
@@ -35,7 +36,7 @@ func subsetsSeen(rules []*unstructured.Unstructured, route traffic.Route) (hash,
 		panic(fmt.Sprintf("encode the subsets of %s: %v", route, err)) // they were JSON before
 	}
 	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:8]), lastManager(last)
+	return hex.EncodeToString(sum[:8]), kube.Author(last)
 }
 
 // saidOf is what a DestinationRule says of all versions, such as its

@@ -10,6 +10,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -22,7 +23,7 @@ func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error
 	route := traffic.Route{
 		Kind: "VirtualService", Namespace: vs.GetNamespace(), Name: vs.GetName(), Host: host,
 		Version: vs.GetResourceVersion(), Raw: vs, Weights: canary.AllStable(),
-		Notes: notesOf(vs), Author: lastManager(vs),
+		Notes: notesOf(vs), Author: kube.Author(vs),
 	}
 	rules := rulesOf(vs)
 	route.Position = positionOf(vs, versionsOf(rules, host, route.Namespace))

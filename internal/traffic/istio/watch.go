@@ -115,7 +115,7 @@ func (v *vigil) sight() traffic.Sight {
 	vs := v.object.objects[0]
 	route, err := view(vs, v.of.Host, v.of.App)
 	if err != nil {
-		return traffic.Sight{Err: fmt.Errorf("%w (changed last by %s)", err, lastManager(vs))}
+		return traffic.Sight{Err: fmt.Errorf("%w (changed last by %s)", err, kube.Author(vs))}
 	}
 	route.Subsets, route.SubsetsBy = subsetsSeen(v.rules.objects, route)
 	return traffic.Sight{Route: route}

@@ -1,12 +1,8 @@
 package istio
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"strings"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -83,47 +79,8 @@ func options(w traffic.Write) metav1.PatchOptions {
 
 // outrun is the error of a write that others kept overtaking.
 func outrun(t target, o *unstructured.Unstructured) error {
-	return hint.Wrap(fmt.Errorf("patch %s: %w %d times while this was tried; last by %s", t, traffic.ErrConflict, attempts, lastManager(o)),
+	return hint.Wrap(fmt.Errorf("patch %s: %w %d times while this was tried; last by %s", t, traffic.ErrConflict, attempts, kube.Author(o)),
 		"stop the other writer, then run the same command again; nothing was changed")
-}
-
-// lastManager names who wrote an object last, as the API server recorded it: to
-// the second. Of two in the same one it names the other rather than us.
-func lastManager(o *unstructured.Unstructured) string {
-	last := lastEntry(o)
-	if last.Manager == "" {
-		return "somebody the API server does not name"
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%q", last.Manager)
-	if last.Time != nil {
-		fmt.Fprintf(&b, " at %s", last.Time.Format("15:04:05"))
-	}
-	return b.String()
-}
-
-func lastEntry(o *unstructured.Unstructured) metav1.ManagedFieldsEntry {
-	entries := slices.DeleteFunc(o.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool { return e.Subresource != "" })
-	if len(entries) == 0 {
-		return metav1.ManagedFieldsEntry{}
-	}
-	return slices.MaxFunc(entries, func(a, b metav1.ManagedFieldsEntry) int {
-		return cmp.Or(timeOf(a).Compare(timeOf(b)), foreign(a)-foreign(b))
-	})
-}
-
-func foreign(e metav1.ManagedFieldsEntry) int {
-	if e.Manager == kube.FieldManager {
-		return 0
-	}
-	return 1
-}
-
-func timeOf(e metav1.ManagedFieldsEntry) time.Time {
-	if e.Time == nil {
-		return time.Time{}
-	}
-	return e.Time.Time
 }
 
 // change writes the VirtualService of a route. The edit sees a fresh snapshot;
@@ -141,10 +98,10 @@ func (r *Router) change(ctx context.Context, route traffic.Route, w traffic.Writ
 		}
 		fresh, err := view(vs, route.Host, route.App)
 		if err != nil { // the snapshot was readable
-			return nil, fmt.Errorf("%w, by %s: %w", traffic.ErrConflict, lastManager(vs), err)
+			return nil, fmt.Errorf("%w, by %s: %w", traffic.ErrConflict, kube.Author(vs), err)
 		}
 		if roleOf(fresh) != roleOf(decided) {
-			return nil, hint.Wrap(fmt.Errorf("%s: %w: %s is stable now, by %s", t, traffic.ErrConflict, roleOf(fresh), lastManager(vs)),
+			return nil, hint.Wrap(fmt.Errorf("%s: %w: %s is stable now, by %s", t, traffic.ErrConflict, roleOf(fresh), kube.Author(vs)),
 				"look at it with canaryctl status, and decide again; nothing was changed")
 		}
 		return edit(vs, fresh)
