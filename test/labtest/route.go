@@ -32,6 +32,7 @@ func (l *Lab) Client() (dynamic.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.QPS = -1 // a watch must not wait for its turn
 	return dynamic.NewForConfig(config)
 }
 
