@@ -2,6 +2,7 @@ package istio_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -129,6 +130,57 @@ func TestPositionAgainstTheRoute(t *testing.T) {
 			}
 			if r.Stable != test.stable || r.Canary != test.canary {
 				t.Errorf("stable %q, canary %q; want %q and %q", r.Stable, r.Canary, test.stable, test.canary)
+			}
+		})
+	}
+}
+
+// Release after release leaves its stable version's destination behind, without
+// traffic. However many there are, they are not on trial, and nothing is refused.
+func TestDestinationsLeftBehind(t *testing.T) {
+	for _, test := range []struct {
+		name             string
+		position         string
+		v1, v2, v3, v4   int
+		stable, canary   string
+		weights, refused string
+	}{
+		{name: "two releases ago", position: `{"stable":"v4","previous":"v3"}`, v4: 100, stable: "v4", weights: "100/0"},
+		{name: "the previous one removed", position: `{"stable":"v4"}`, v4: 100, stable: "v4", weights: "100/0"},
+		{name: "another gets traffic", position: `{"stable":"v4","previous":"v3"}`, v2: 10, v4: 90, stable: "v4", canary: "v2", weights: "90/10"},
+		{name: "stable gets none", position: `{"stable":"v4"}`, v2: 100, stable: "v4", canary: "v2", weights: "0/100"},
+		{name: "the annotations are gone", v2: 60, v3: 40, stable: "v2", canary: "v3", weights: "60/40"},
+		{name: "they are gone, and nobody is on trial", v3: 100, stable: "v3", weights: "100/0"},
+		{name: "three get traffic", v1: 10, v2: 50, v3: 40, refused: "between 3 versions (v1, v2, v3)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			text := fmt.Sprintf(`
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: shop
+  annotations: {canaryctl.io/position: '%s'}
+spec:
+  hosts: [shop]
+  http:
+    - route:
+        - {destination: {host: shop, subset: v1}, weight: %d}
+        - {destination: {host: shop, subset: v2}, weight: %d}
+        - {destination: {host: shop, subset: v3}, weight: %d}
+        - {destination: {host: shop, subset: v4}, weight: %d}
+`, test.position, test.v1, test.v2, test.v3, test.v4)
+			r, err := newRouter(t, kubetest.New(t, text)).Find(t.Context(), traffic.Query{Namespace: "default", Route: "shop"})
+			if test.refused != "" {
+				if !errors.Is(err, traffic.ErrNotSplit) || !strings.Contains(err.Error(), test.refused) {
+					t.Fatalf("error %v, want one that says %q", err, test.refused)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Stable != test.stable || r.Canary != test.canary || r.Weights.String() != test.weights {
+				t.Errorf("stable %q, canary %q, weights %s; want %q, %q, %s", r.Stable, r.Canary, r.Weights, test.stable, test.canary, test.weights)
 			}
 		})
 	}

@@ -90,7 +90,12 @@ func roles(route traffic.Route, rules []rule) (stable, onTrial string, err error
 	if p := route.Position; p != nil {
 		// A version kept for a late rollback is not on trial.
 		versions = slices.DeleteFunc(versions, func(v string) bool { return v == p.Stable || v == p.Previous })
+		if p.Previous != "" || len(versions) > 1 {
+			versions = busy(rules, route, versions) // the one before the previous has its destination still
+		}
 		versions = append([]string{p.Stable}, versions...)
+	} else if len(versions) > 2 {
+		versions = busy(rules, route, versions)
 	}
 	switch len(versions) {
 	case 0:
@@ -104,6 +109,17 @@ func roles(route traffic.Route, rules []rule) (stable, onTrial string, err error
 	return "", "", hint.Wrap(fmt.Errorf("%s: %w: a rule splits host %s between %d versions (%s)",
 		route, traffic.ErrNotSplit, route.Host, len(versions), strings.Join(versions, ", ")),
 		"a release is of two versions: take the others out with kubectl edit virtualservice %s -n %s", route.Name, route.Namespace)
+}
+
+// busy are the versions, of those given, that get traffic.
+func busy(rules []rule, route traffic.Route, versions []string) []string {
+	var some []string
+	for _, v := range versions {
+		if slices.ContainsFunc(rules, func(r rule) bool { l, ok := r.to(route.Host, route.Namespace, v); return ok && l.weight > 0 }) {
+			some = append(some, v)
+		}
+	}
+	return some
 }
 
 // weightsOf reads the split from the first rule that names both versions.
