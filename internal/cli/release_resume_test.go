@@ -147,3 +147,37 @@ func TestTakeOver(t *testing.T) {
 		t.Errorf("stands at %q, want %q", got, want)
 	}
 }
+
+// promote brings a release to its end that nothing drives, whatever the plan waits
+// for.
+func TestPromoteDrivesWhatNobodyDrives(t *testing.T) {
+	t.Parallel()
+	r := newReleasing(t, healthy())
+	plan := r.file(t, "plan.yaml", strings.Replace(quick, "weight: 50,", "weight: 50, pause: true,", 1))
+	r.do(t, "release", "--image", "versioned-echo:v2", "-f", plan).wants(t, cli.ExitInconclusive)
+	r.do(t, "promote").wants(t, cli.ExitDone, "is asked to go to its end", "nobody drives it, so it is driven here", "promoted    100%")
+	if got, want := r.standing(t), "previous v1 0, stable v2 100\tpromoted\tno plan\tended: promoted"; got != want {
+		t.Errorf("stands at %q, want %q", got, want)
+	}
+	if end := r.ends(t)[0]; end.Basis != canary.ByHand {
+		t.Errorf("remembered: %+v", end)
+	}
+}
+
+// A release takes the place of a canary that gets no traffic only where it is told
+// to, and that one is gone then.
+func TestReleaseInPlaceOfAnother(t *testing.T) {
+	t.Parallel()
+	r := newReleasing(t, healthy())
+	r.do(t, "create-canary", "--image", "versioned-echo:v3").wants(t, cli.ExitDone)
+	plan := r.file(t, "plan.yaml", quick)
+	before := r.dump(t)
+	r.do(t, "release", "--image", "versioned-echo:v2", "-f", plan).wants(t, cli.ExitFailed, "--replace puts v2 in its place")
+	if r.dump(t) != before {
+		t.Error("what was refused changed something")
+	}
+	r.do(t, "release", "--image", "versioned-echo:v2", "-f", plan, "--replace").wants(t, cli.ExitDone, "Deployment versioned-echo-v3: deleted")
+	if got, want := r.standing(t), "previous v1 0, stable v2 100\tpromoted\tno plan\tended: promoted"; got != want {
+		t.Errorf("stands at %q, want %q", got, want)
+	}
+}

@@ -30,7 +30,11 @@ func (o *promote) wish(ctx context.Context, route traffic.Route) error {
 	}
 	r := lastRelease(d.after)
 	if !d.changed && r.Wish == "" {
-		o.note("%s: release %s is being promoted already", d.after.Name, r.ID)
+		doing := "is being promoted"
+		if r.Phase == canary.Promoted {
+			doing = "is promoted"
+		}
+		o.note("%s: release %s %s already", d.after.Name, r.ID, doing)
 		return o.print(d.after)
 	}
 	o.note("%s: release %s is asked to %s", d.after.Name, r.ID, asking(r.Wish))
@@ -45,6 +49,9 @@ func (o *promote) wish(ctx context.Context, route traffic.Route) error {
 }
 
 func (o *promote) decide(route traffic.Route) (*traffic.Change, error) {
+	if r := lastRelease(route); r != nil && r.Phase == canary.Promoted {
+		return nil, nil // it was, between two looks: that is what was asked for
+	}
 	r, err := inProgress(route)
 	if err != nil {
 		return nil, err

@@ -10,15 +10,15 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 
-	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/kube"
 )
 
 // Keep renews the lease that we took, each time with the state, until the context
 // ends: that is its error. ErrLost where another engine has taken it, which is
-// noticed at once, or where it could not be renewed for as long as it lasts.
-// ErrTooLarge where the state is too large: the lease is still ours, and Keep may
-// be called again.
+// noticed at once; ErrTooLarge where the state is too large: the lease is still ours,
+// and Keep may be called again. One that ran out while the API server did not answer,
+// and that nobody took, is still ours too: a release that is driven no more is worse
+// off than one whose engine waits with it, and no writes of two engines can mix.
 func (l *Lease) Keep(ctx context.Context, state func() State) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -39,13 +39,7 @@ func (l *Lease) Keep(ctx context.Context, state func() State) error {
 		case errors.Is(err, ErrLost), errors.Is(err, ErrTooLarge):
 			return err
 		default:
-			// The last try comes when the lease ends.
-			left := l.Duration - l.Clock.Since(l.renewed())
-			if left <= 0 {
-				return hint.Wrap(fmt.Errorf("%w: it could not be renewed for %s: %w", ErrLost, l.Duration, err),
-					"canaryctl resume goes on once the API server answers")
-			}
-			pause = min(l.Renew/5, left)
+			pause = l.Renew / 5
 		}
 	}
 }

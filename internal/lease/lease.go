@@ -33,7 +33,7 @@ import (
 var (
 	// ErrHeld: another engine holds the lease and is alive; see HeldError.
 	ErrHeld = errors.New("another engine drives the release")
-	// ErrLost: the lease was taken over, or could not be renewed in time.
+	// ErrLost: another engine has taken the lease over.
 	ErrLost = errors.New("the lease is lost")
 	// ErrTooLarge: the state is longer than MaxState. The lease is held all the
 	// same: keep it with a smaller state.

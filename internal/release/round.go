@@ -43,7 +43,7 @@ func (e *Engine) round(ctx context.Context) (done bool, err error) {
 		return true, nil
 	case e.stop != "":
 		return wrote || action.Do == canary.Wait, nil
-	case now.Phase == canary.Paused && e.c.StopPaused:
+	case now.Phase == canary.Paused && e.c.StopPaused && now.Wish == "": // else somebody wants it to go on
 		return true, nil
 	}
 	return false, e.roll(ctx, now)
