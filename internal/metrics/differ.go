@@ -193,16 +193,31 @@ func (d *Differ) Leave(name string) {
 // hiccup is how long even those who are read every second may be silent.
 const hiccup = 10 * time.Second
 
-// gone reports whether a target has left, or missed two readings.
+// gone reports whether a target has left, or missed two readings. One that was read
+// once is expected as often as the slowest of the others: a Pod that crashes after
+// its first reading must not hide for minutes what the others count.
 func (d *Differ) gone(t *target, now time.Time) bool {
 	if t.left {
 		return true
 	}
+	period := t.period
+	if period == 0 {
+		period = d.slowest()
+	}
 	patience := d.config.MaxGap
-	if t.period > 0 {
-		patience = min(patience, max(t.period*5/2, hiccup))
+	if period > 0 {
+		patience = min(patience, max(period*5/2, hiccup))
 	}
 	return now.Sub(t.last) > patience
+}
+
+// slowest is the longest period that is known; 0 for none.
+func (d *Differ) slowest() time.Duration {
+	var longest time.Duration
+	for _, t := range d.targets {
+		longest = max(longest, t.period)
+	}
+	return longest
 }
 
 // Since is from when on samples may be new to it: two readings before the last of

@@ -26,6 +26,7 @@ type evidence struct {
 	events    []event.Event // the record
 	torn      int           // lines of it that are not whole
 	load      probe.Result
+	calm      time.Time // when all faults were over; zero where they were not
 	removed   bool // a fault took Pods away
 	forgotten bool // a fault made the route forget the release
 }
@@ -34,7 +35,7 @@ func (s *scene) evidence(load probe.Result) (evidence, error) {
 	e := evidence{script: s.script, writes: s.ledger.all(), processes: s.all(), load: load}
 	e.routes, e.ready, e.unread = s.witness.seen()
 	s.mu.Lock()
-	e.removed, e.forgotten = s.removed, s.forgotten
+	e.removed, e.forgotten, e.calm = s.removed, s.forgotten, s.calm
 	s.mu.Unlock()
 	var err error
 	e.events, e.torn, err = readRecord(s.record())

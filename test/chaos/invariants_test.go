@@ -81,6 +81,12 @@ func TestInvariants(t *testing.T) {
 		{"no beginning", "no beginning", func(e *evidence) { e.events[0].Kind = event.Waiting }},
 		{"no end", "no end", func(e *evidence) { e.events[4].Kind = event.Waiting }},
 		{"torn", "1 lines of the record", func(e *evidence) { e.torn = 1 }},
+		{"too many", "it took 3 more engines", func(e *evidence) {
+			e.calm = e.routes[1].At
+			for range 3 {
+				e.processes = append(e.processes, &process{engine: true, args: []string{"resume"}, done: e.processes[0].done, started: e.routes[2].At, ended: e.routes[4].At})
+			}
+		}},
 		{"nothing drives", "nothing drove it", func(e *evidence) { e.processes[0].ended = e.routes[2].At }},
 		{"engine failed", "ended with 1", func(e *evidence) { e.routes, e.processes[0].code = e.routes[:4], 1 }},
 	} {

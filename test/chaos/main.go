@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/canaryctl/canaryctl/test/labtest"
@@ -25,6 +27,7 @@ func main() {
 	flag.Uint64Var(&p.seed, "seed", 1, "the first run's seed; each other has the next")
 	flag.IntVar(&p.parallel, "parallel", 4, "runs at once")
 	flag.BoolVar(&p.calls, "calls", true, "also kill a release at every one of its API calls")
+	flag.StringVar(&p.only, "only", "", "only runs that meet this kind of fault: part of its name")
 	flag.StringVar(&p.page, "write", "", "a page whose marked part is replaced by the table; without it the table goes to stdout")
 	flag.StringVar(&p.keep, "keep", "", "a folder for what runs leave that violate something (default: a new one)")
 	flag.Parse()
@@ -42,7 +45,24 @@ type program struct {
 	runs, parallel int
 	seed           uint64
 	calls          bool
+	only           string
 	page, keep     string
+}
+
+// draw is the scripts of as many seeds as it takes.
+func (p program) draw() ([]script, error) {
+	meets := func(k string) bool { return strings.Contains(k, p.only) }
+	if !slices.ContainsFunc(kinds(), func(k kind) bool { return meets(k.name) }) {
+		return nil, fmt.Errorf("no kind of fault is called %q", p.only)
+	}
+	var all []script
+	for seed := p.seed; len(all) < p.runs; seed++ {
+		sc := draw(seed)
+		if slices.ContainsFunc(sc.faults, func(f planned) bool { return meets(f.kind) }) {
+			all = append(all, sc)
+		}
+	}
+	return all, nil
 }
 
 func (p program) run(ctx context.Context) (err error) {
@@ -57,9 +77,9 @@ func (p program) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, lab.Down(context.WithoutCancel(ctx))) }()
 	began := time.Now()
-	var scripts []script
-	for i := range p.runs {
-		scripts = append(scripts, draw(p.seed+uint64(i)))
+	scripts, err := p.draw()
+	if err != nil {
+		return err
 	}
 	if p.calls {
 		more, err := everyCall(ctx, lab, filepath.Join(p.keep, "calls"))

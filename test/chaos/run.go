@@ -136,6 +136,9 @@ func (s *scene) see(ctx context.Context, calm <-chan struct{}) (resumed int, err
 		case <-calm:
 			if calmSince.IsZero() {
 				calmSince = time.Now()
+				s.mu.Lock()
+				s.calm = calmSince
+				s.mu.Unlock()
 				s.diary.notef("all faults are over")
 			}
 		default:

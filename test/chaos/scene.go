@@ -39,6 +39,7 @@ type scene struct {
 	processes []*process
 	removed   bool // a fault took Pods away: requests may be lost
 	forgotten bool // a fault took the release out of the route
+	calm      time.Time // when all faults were over
 	diary     diary
 }
 
