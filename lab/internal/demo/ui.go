@@ -37,8 +37,6 @@ func (s *stage) say(format string, args ...any) {
 	fmt.Fprintf(s.Out, "   "+format+"\n", args...)
 }
 
-func (s *stage) blank() { fmt.Fprintln(s.Out) }
-
 // live rewrites one line on a terminal; a pipe gets nothing of it.
 func (s *stage) live(text string) {
 	if s.colour {
