@@ -27,8 +27,8 @@ type evidence struct {
 	torn      int           // lines of it that are not whole
 	load      probe.Result
 	calm      time.Time // when all faults were over; zero where they were not
-	removed   bool // a fault took Pods away
-	forgotten bool // a fault made the route forget the release
+	removed   bool      // a fault took Pods away
+	forgotten bool      // a fault made the route forget the release
 }
 
 func (s *scene) evidence(load probe.Result) (evidence, error) {

@@ -37,8 +37,8 @@ type scene struct {
 
 	mu        sync.Mutex
 	processes []*process
-	removed   bool // a fault took Pods away: requests may be lost
-	forgotten bool // a fault took the release out of the route
+	removed   bool      // a fault took Pods away: requests may be lost
+	forgotten bool      // a fault took the release out of the route
 	calm      time.Time // when all faults were over
 	diary     diary
 }
