@@ -49,7 +49,7 @@ func (o *promote) wish(ctx context.Context, route traffic.Route) error {
 }
 
 func (o *promote) decide(route traffic.Route) (*traffic.Change, error) {
-	if r := lastRelease(route); r != nil && r.Phase == canary.Promoted {
+	if r := lastRelease(route); r != nil && r.Phase == canary.Promoted && !o.step {
 		return nil, nil // it was, between two looks: that is what was asked for
 	}
 	r, err := inProgress(route)
