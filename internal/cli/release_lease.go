@@ -54,7 +54,7 @@ func (d *runner) acquire(ctx context.Context, l *lease.Lease, route traffic.Rout
 	standing := false
 	evidence, err = l.Wait(waiting, func(held lease.HeldError) {
 		fmt.Fprintf(d.f.Err, "%s drives %s; this one watches, and goes on should that one be gone (--take-over drives at once)\n", held.Holder, route)
-		if standing {
+		if standing || running(route) == nil { // nothing to watch: whoever has the lease began none yet, or died before
 			return
 		}
 		standing = true
