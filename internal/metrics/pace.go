@@ -18,8 +18,8 @@ type Prompt interface {
 // found how long after a scrape its samples can be read. It then asks once, just
 // after the next is due. As long as it succeeds it asks a little sooner each time;
 // where it was too soon, it asks again every 50 to 100 ms, for about a second, and
-// from then on as often as without a pace. Between the first scrape and the second
-// it also asks every 100 ms, for some seconds.
+// from then on as often as without a pace. Before the second scrape, too, it asks
+// every 50 to 100 ms, for some seconds.
 //
 // Where the Pods of the two versions are scraped at different moments, an interval
 // ends with the later of both, and the pace is that one's: what the other's scrape
@@ -47,7 +47,7 @@ const (
 	again    = 100 * time.Millisecond // those after them
 	quickFew = 4
 	quickAll = 12 // tries in all: about a second
-	firstAll = 25 // tries after the very first scrape
+	firstAll = 40 // tries until the very first scrape, and again until the second
 
 	firstStep = 64 * time.Millisecond // doubles, so that it is soon where it should be
 	smallStep = 4 * time.Millisecond
@@ -88,17 +88,20 @@ func (p *Pace) Next(now time.Time, got []Interval, err error) time.Duration {
 	return p.every
 }
 
-// first is for the time before there are two scrapes to tell a pace from. After the
-// first it looks closely for a while: a canary that is bad enough is found out by the
-// third, and nobody should have to wait for a look.
+// first is for the time before there are two scrapes to tell a pace from. It looks
+// closely for a while: a canary that is bad enough is found out by the third, or
+// sooner, and nobody should have to wait for a look.
 func (p *Pace) first(before time.Time) time.Duration {
 	if p.latest.After(before) {
 		p.misses = 0
 	}
-	if p.misses++; p.latest.IsZero() || p.misses > firstAll {
+	switch p.misses++; {
+	case p.misses > firstAll:
 		return p.every
+	case p.latest.IsZero():
+		return min(again, p.every)
 	}
-	return again
+	return min(quickly, p.every)
 }
 
 // until is how long it is until the next scrape should be there.

@@ -189,17 +189,28 @@ func TestPaceWithoutScrapes(t *testing.T) {
 	}
 }
 
-// The second scrape is noticed soon already: what a bad canary does shows in three.
+// The first scrapes are noticed soon already: what a bad canary does shows in three.
 func TestPaceIsQuickFromTheStart(t *testing.T) {
-	var second []time.Duration
+	var all []time.Duration
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(4, seed))
 		phase := func() time.Duration { return time.Duration(random.Int64N(int64(time.Second))) }
 		s := &scraped{period: time.Second, phases: [2]time.Duration{phase(), phase()}, slow: 10 * time.Millisecond, random: random}
 		delays, _ := follow(s, metrics.NewPace(nil, time.Second), 0, 5*time.Second)
-		second = append(second, delays[1:min(4, len(delays))]...)
+		all = append(all, delays[:min(4, len(delays))]...)
 	}
-	if got := quantile(second, 0.5); got > 100*time.Millisecond {
-		t.Errorf("half of the second to fourth scrapes were noticed within %s", got)
+	if got := quantile(all, 0.5); got > 50*time.Millisecond {
+		t.Errorf("half of the first four scrapes were noticed within %s", got)
+	}
+	if got := quantile(all, 0.95); got > 110*time.Millisecond {
+		t.Errorf("all but a few of the first four scrapes were noticed within %s", got)
+	}
+}
+
+// Where nothing comes at all, it is asked as often as without a pace, soon.
+func TestPaceOfNothing(t *testing.T) {
+	s := &scraped{period: time.Second, random: rand.New(rand.NewPCG(5, 5)), silent: [2]time.Duration{0, time.Hour}}
+	if _, asked := follow(s, metrics.NewPace(nil, time.Second), 0, time.Minute); asked > 60+40 {
+		t.Errorf("a source that has nothing was asked %d times in a minute", asked)
 	}
 }
