@@ -91,7 +91,7 @@ func toTheDead(o canary.Observation, a canary.Action) bool {
 // stable version that can answer, and where that is being replaced, for a person.
 func harmWins(c scene, a canary.Action) bool {
 	o, live := c.seen, !c.state.Phase.Over()
-	bad := o.Verdict == canary.Fail || o.Broken != "" || c.plan.Budget > 0 && o.Harm > c.plan.Budget
+	bad := o.Verdict == canary.Fail || o.Broken != "" || overspent(c)
 	if !live || !bad {
 		return true
 	}
@@ -103,6 +103,11 @@ func harmWins(c scene, a canary.Action) bool {
 		return a.Do == canary.GiveBack && a.After.Phase == canary.RolledBack && a.After.Weights == canary.AllStable()
 	}
 	return a.Do == canary.Wait || a.Do == canary.TakePause && a.After.Weights == o.Weights
+}
+
+// overspent: the harm is above the budget by more than chance.
+func overspent(c scene) bool {
+	return c.plan.Budget > 0 && c.seen.Harm-2*max(c.seen.HarmError, 0) > c.plan.Budget
 }
 
 // stays: only a wish, harm, or the policy of an engine that ends, moves a paused
@@ -117,7 +122,7 @@ func stays(c scene, a canary.Action) bool {
 	case canary.Wait:
 		return true
 	case canary.GiveBack:
-		return dead || o.Interrupted || o.Broken != "" || o.Verdict == canary.Fail || o.Harm > c.plan.Budget
+		return dead || o.Interrupted || o.Broken != "" || o.Verdict == canary.Fail || overspent(c)
 	case canary.TakePause: // the traffic goes to the Pods that there are
 		return dead && c.state.Rolling()
 	}
