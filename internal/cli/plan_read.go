@@ -69,7 +69,11 @@ func (o *plan) look(ctx context.Context, flags *pflag.FlagSet) (usual, error) {
 	}
 	u, err := o.usual(ctx, release)
 	if err != nil {
-		return u, fmt.Errorf("read the traffic of %s: %w", release.App, err)
+		err = fmt.Errorf("read the traffic of %s: %w", release.App, err)
+		if hint.Of(err) == "" {
+			err = hint.Wrap(err, "say it instead: --rate and --error-share")
+		}
+		return u, err
 	}
 	fmt.Fprintf(o.Err, "%s, %s: %s requests/s, %s of stable's bad, counted every %s", u.from, u.within,
 		figure(analysis.Number(u.rate)), armText(u.stable), brisk(u.every))
@@ -132,7 +136,7 @@ func (o *plan) usual(ctx context.Context, release metrics.Release) (usual, error
 		}
 		reason = err // the Pods know best
 	}
-	return usual{}, hint.Wrap(reason, "say it instead: --rate and --error-share")
+	return usual{}, reason
 }
 
 // twoReadings is what the Pods answer in between. Whoever analyses by the Pods looks
@@ -164,15 +168,16 @@ func enough(intervals []metrics.Interval) error {
 	return err
 }
 
-// usualOf leaves out the first of several intervals: it begins when somebody asked,
-// and counts from the scrape before.
+// usualOf leaves out the time before there was traffic, and the first of several
+// intervals: it begins when somebody asked, or when the traffic began, in its midst.
 func usualOf(intervals []metrics.Interval, stable string) (usual, error) {
 	var u usual
 	var all uint64
 	var seconds float64
 	var dispersion stats.Dispersion
 	intervals = slices.DeleteFunc(slices.Clone(intervals), func(i metrics.Interval) bool { return i.Metric != analysis.Errors })
-	if len(intervals) > 1 {
+	intervals = intervals[max(0, slices.IndexFunc(intervals, hasRequests)):]
+	if slices.ContainsFunc(intervals[min(1, len(intervals)):], hasRequests) {
 		intervals = intervals[1:]
 	}
 	for _, i := range intervals {
@@ -193,4 +198,8 @@ func usualOf(intervals []metrics.Interval, stable string) (usual, error) {
 	}
 	u.rate, u.every = float64(all)/seconds, metrics.TypicalLength(intervals)
 	return u, nil
+}
+
+func hasRequests(i metrics.Interval) bool {
+	return slices.ContainsFunc(i.Strata, func(c stats.Counts) bool { return c.StableTotal+c.CanaryTotal > 0 })
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
 // Pods remember nothing: what they answer between two readings is the traffic.
@@ -38,4 +39,22 @@ func TestPlanReadsPodsTwice(t *testing.T) {
 			t.Errorf("Pods without a request: %v", err)
 		}
 	})
+}
+
+// A service that got its traffic lately has the rate that it has now.
+func TestUsualBeginsWithTheTraffic(t *testing.T) {
+	var all []metrics.Interval
+	at := time.Unix(0, 0)
+	for _, requests := range []uint64{0, 0, 0, 300, 1000, 1000, 0} {
+		end := at.Add(10 * time.Second)
+		all = append(all, metrics.Interval{Metric: analysis.Errors, Start: at, End: end, Strata: []stats.Counts{{StableTotal: requests}}})
+		at = end
+	}
+	u, err := usualOf(all, "v1")
+	if want := 2000.0 / 30; err != nil || u.rate != want || u.stable.Requests != 2000 {
+		t.Errorf("%v requests/s of %d, %v; want %v, with the pause in between and not the time before", u.rate, u.stable.Requests, err, want)
+	}
+	if _, err := usualOf(all[:3], "v1"); !errors.Is(err, metrics.ErrNoData) {
+		t.Errorf("without any: %v", err)
+	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,9 +27,7 @@ func (o *releaseOptions) suggest(ctx context.Context, route traffic.Route) error
 	if err != nil {
 		document = planfile.Default()
 		fmt.Fprintf(o.f.Err, "the plan is one for a service of which nothing is known: %v\n", err)
-		if next := hint.Of(err); next != "" {
-			fmt.Fprintf(o.f.Err, "hint: %s\n", next)
-		}
+		fmt.Fprintf(o.f.Err, "hint: %s\n", cmp.Or(hint.Of(err), "canaryctl plan suggest --rate R --error-share S makes a plan of what you know; release -f takes it"))
 	}
 	for _, n := range notes {
 		fmt.Fprintf(o.f.Err, "plan: %s: %s\n", n.Field, n.Text)

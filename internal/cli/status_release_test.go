@@ -32,7 +32,7 @@ metadata:
   annotations:
     canaryctl.io/waits: step 3 of 4 lasts 2m0s more
     canaryctl.io/known: >-
-      {"verdict":"inconclusive","why":"not enough yet","needed":95,
+      {"verdict":"inconclusive","why":"not enough yet.","needed":95,
        "metrics":[{"name":"errors","verdict":"inconclusive","stable":{"requests":4800,"bad":10},"canary":{"requests":1200,"bad":3},
        "ratio":1.2,"lower":0.3,"upper":4.1,"logE":0.2,"threshold":3,"logPass":0,"passAt":3}]}
 spec: {holderIdentity: ci-runner-7, leaseDurationSeconds: 15, renewTime: "2026-01-01T00:07:58.000000Z"}
@@ -77,7 +77,7 @@ release r2: preparing, for 1s
   at        before its first step, 0%, since 00:07:59
   driven    by ci-runner-7, seen 2s ago`,
 			"release r2 preparing, driven by ci-runner-7"},
-		{"paused, and asked", `{"phase":"paused","paused":"2026-01-01T00:07:00Z","cause":"doubt","why":"who knows","wish":"skip",` + step + `}`, "", now, `
+		{"paused, and asked", `{"phase":"paused","paused":"2026-01-01T00:07:00Z","cause":"doubt","why":"who knows.","wish":"skip",` + step + `}`, "", now, `
 release r1 of shop:v2, begun by ana: paused, for 8m0s
   steps     x-team: us > 10% mirrored > [25%] > 50% > promotion
   at        step 3 of 4, 25%, since 00:05:00

@@ -21,7 +21,7 @@ func (s *statusRelease) line() string {
 		text += fmt.Sprintf(", step %d of %d", s.Step, len(s.Steps))
 	}
 	if s.Why != "" {
-		text += ": " + s.Why
+		text += ": " + clause(s.Why)
 	}
 	switch {
 	case s.Phase.Over():
@@ -55,7 +55,7 @@ func (s *statusRelease) table(now time.Time) string {
 	fmt.Fprintf(&b, "  at        %s, since %s%s\n", s.place(), s.Since.In(now.Location()).Format("15:04:05"), s.more(now))
 	switch {
 	case s.Phase == canary.Paused:
-		fmt.Fprintf(&b, "  paused    %s ago: %s; canaryctl resume goes on\n", since(s.Paused), s.Why)
+		fmt.Fprintf(&b, "  paused    %s ago: %s; canaryctl resume goes on\n", since(s.Paused), clause(s.Why))
 	case s.Waits != "" && s.driven():
 		fmt.Fprintf(&b, "  waits     %s\n", s.Waits)
 	}
@@ -136,7 +136,7 @@ func (s *statusRelease) evidence(now time.Time) string {
 	k := s.Known
 	fmt.Fprintf(&b, "  evidence  %s", k.Verdict)
 	if k.Why != "" {
-		fmt.Fprintf(&b, ": %s", k.Why)
+		fmt.Fprintf(&b, ": %s", clause(k.Why))
 	}
 	fmt.Fprintf(&b, " (%s ago)\n", now.Sub(s.KnownAt).Round(time.Second))
 	for _, m := range k.Metrics {

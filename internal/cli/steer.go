@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
@@ -66,10 +67,13 @@ func ended(r canary.Release) string {
 		text += ", " + string(r.Basis)
 	}
 	if r.Why != "" {
-		text += ": " + r.Why
+		text += ": " + clause(r.Why)
 	}
 	return text
 }
+
+// clause is a reason inside a longer sentence: those of the evidence are sentences.
+func clause(why string) string { return strings.TrimSuffix(why, ".") }
 
 // at says where a release stands: "step 2 of 3, progressing".
 func at(r canary.Release, steps int) string {
