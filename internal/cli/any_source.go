@@ -30,8 +30,9 @@ type anySource struct {
 	chosen     *candidate
 }
 
+// A service that has just been made is known with its first scrape.
 const (
-	shortPause = 2 * time.Second
+	shortPause = 100 * time.Millisecond
 	longPause  = 30 * time.Second
 )
 

@@ -57,8 +57,8 @@ func TestAnySourceLeavesAloneWhatIsOfNoUse(t *testing.T) {
 			t.Error("a source that somebody else scrapes is read when it is asked")
 		}
 		// A server that is not there is asked once for all profiles, and the pauses
-		// grow: at 0, 2, 6, 14, 30 and 60 s.
-		want := "a1 b1 b2 b1 b2 b1 b2 b1 b2 a1 b1 b2 a1 b1 b2"
+		// grow: every time until 10 s, then at 14, 22, 36 and 62 s.
+		want := "a1" + strings.Repeat(" b1 b2", 8) + " a1 b1 b2 a1 b1 b2"
 		if diff := cmp.Diff(want, strings.Join(asked, " ")); diff != "" {
 			t.Errorf("asked (-want +got):\n%s", diff)
 		}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -61,9 +62,11 @@ func NewPace(source Stream, every time.Duration) *Pace {
 }
 
 // Next takes what the source has answered just now, and returns how long to wait
-// until it is asked again. A source in trouble is asked as often as without a pace.
+// until it is asked again. A source in trouble is asked as often as without a pace;
+// one that knows nothing yet may with the next scrape.
 func (p *Pace) Next(now time.Time, got []Interval, err error) time.Duration {
-	if prompt, is := p.source.(Prompt); err != nil || is && prompt.Prompt() {
+	prompt, is := p.source.(Prompt)
+	if trouble := err != nil && !errors.Is(err, ErrNoData); trouble || is && prompt.Prompt() {
 		return p.every
 	}
 	before := p.latest

@@ -177,6 +177,10 @@ func TestPaceWithoutScrapes(t *testing.T) {
 	}
 	own := metrics.NewPace(prompt(true), time.Second)
 	troubled := metrics.NewPace(prompt(false), time.Second)
+	unknown := fmt.Errorf("%w: no series yet", metrics.ErrNoData)
+	if wait := metrics.NewPace(prompt(false), time.Second).Next(epoch, nil, unknown); wait != 100*time.Millisecond {
+		t.Errorf("a source that may know with the next scrape: %s", wait)
+	}
 	for n := range 20 {
 		now := epoch.Add(time.Duration(n) * 10 * time.Second)
 		if wait := own.Next(now, intervals(n), nil); wait != time.Second {
