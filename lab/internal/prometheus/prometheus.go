@@ -186,8 +186,8 @@ func (p *Prometheus) sweep(ctx context.Context) {
 		case now := <-ticker.C:
 			horizon := p.store.sweep(now)
 			if kept := now.Sub(horizon); kept < p.config.Retention {
-				p.config.Log.Warn("prometheus: samples take too much memory; keeping less of the past",
-					"limit", p.config.MaxBytes, "kept", kept)
+				p.config.Log.Warn("prometheus: there is too much to keep; keeping less of the past",
+					"bytes", p.config.MaxBytes, "series", p.config.MaxSeries, "kept", kept)
 			}
 		case <-ctx.Done():
 			return

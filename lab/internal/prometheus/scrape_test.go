@@ -3,6 +3,7 @@ package prometheus
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,21 @@ func TestScrapeEndsWhatIsGone(t *testing.T) {
 	one.end(time.Now().Add(time.Millisecond))
 	if got := ask(t, p.client(t), "up", time.Since(epoch()).Seconds()+1); len(got) > 0 {
 		t.Errorf("after its target is gone, up is still %v", got)
+	}
+}
+
+// Series that come and go leave room for those to come.
+func TestStoreForgetsSeriesInTime(t *testing.T) {
+	s := newStore(time.Hour, 1000, 1<<20)
+	at := epoch()
+	for n := range 3000 {
+		at = at.Add(time.Second)
+		if err := s.append(labels.FromStrings("__name__", "x", "pod", strconv.Itoa(n)), sample{t: at.UnixMilli()}); err != nil {
+			t.Fatalf("series %d: %v", n, err)
+		}
+		if n%30 == 0 {
+			s.sweep(at)
+		}
 	}
 }
 

@@ -104,21 +104,28 @@ func (s *store) append(ls labels.Labels, at sample) error {
 }
 
 // sweep forgets what is older than the retention, and more of the past when the
-// samples take more room than they may. It returns the time from which samples
-// are kept.
+// samples take more room than they may, or the series of Pods that are gone leave
+// little for those to come. It returns the time from which samples are kept.
 func (s *store) sweep(now time.Time) time.Time {
 	keep := s.retention
 	horizon := now.Add(-keep)
-	for s.drop(horizon.UnixMilli()) > s.maxBytes && keep > time.Minute {
+	for s.drop(horizon.UnixMilli()); s.crowded() && keep > time.Minute; s.drop(horizon.UnixMilli()) {
 		keep = keep * 9 / 10
 		horizon = now.Add(-keep)
 	}
 	return horizon
 }
 
+// crowded reports whether the next minute may find no room.
+func (s *store) crowded() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.bytes > s.maxBytes || s.count > s.maxSeries*3/4
+}
+
 // drop forgets all chunks that end before the time, and the series that have
-// none left; it returns the size of the rest.
-func (s *store) drop(before int64) int {
+// none left.
+func (s *store) drop(before int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bytes = 0
@@ -139,7 +146,6 @@ func (s *store) drop(before int64) int {
 		clear(bucket[len(kept):])
 		s.byHash[hash] = kept
 	}
-	return s.bytes
 }
 
 func (s *store) forget(gone *series) {

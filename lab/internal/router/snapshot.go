@@ -64,6 +64,7 @@ func (b *builder) snapshot(w world) *snapshot {
 		}
 	}
 	b.endpoints = d.endpoints
+	b.forget(d.services)
 	slices.SortFunc(d.out.problems, func(a, b Problem) int { return cmp.Compare(a.String(), b.String()) })
 	d.out.problems = slices.Compact(d.out.problems)
 	slices.SortFunc(d.out.wildcards, func(a, b wildcard) int { return cmp.Compare(len(b.suffix), len(a.suffix)) })
@@ -73,6 +74,17 @@ func (b *builder) snapshot(w world) *snapshot {
 		d.out.known = "none yet"
 	}
 	return d.out
+}
+
+// forget ends the metrics of Services that are gone, as those of a mesh end with the
+// Pods that kept them.
+func (b *builder) forget(services map[string]*service) {
+	for i := range b.targets {
+		if i.serviceNamespace != unknown("") && services[i.service] == nil {
+			delete(b.targets, i)
+			b.telemetry.forget(i.service)
+		}
+	}
 }
 
 // claim is what makes the rules of a host: for a port of its Service, or for 0

@@ -53,6 +53,12 @@ func (t *telemetry) handler() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{})
 }
 
+func (t *telemetry) forget(service string) {
+	of := prometheus.Labels{"destination_service": service}
+	t.requests.DeletePartialMatch(of)
+	t.duration.DeletePartialMatch(of)
+}
+
 // identity is the labels that say where a request went.
 type identity struct {
 	workload, namespace, app, version, revision string

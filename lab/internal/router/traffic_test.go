@@ -82,6 +82,33 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// Whoever makes and deletes namespaces all day does not fill the memory of whoever
+// reads the metrics.
+func TestMetricsEndWithTheService(t *testing.T) {
+	m := newMesh(t, web, weights(0, 100))
+	m.get("http://web/")
+	m.get("http://nobody/")
+	of := map[string]string{"destination_service_name": "web"}
+	if m.count(of) == 0 {
+		t.Fatal("nothing is counted")
+	}
+	whole := m.world
+	m.world.services, m.world.virtualServices = nil, nil
+	m.apply()
+	if got := m.count(of); got != 0 {
+		t.Errorf("%d requests of a Service that is gone", got)
+	}
+	if m.count(map[string]string{"response_flags": "NR"}) == 0 {
+		t.Error("what never was a Service is forgotten, too")
+	}
+	m.world = whole
+	m.apply()
+	m.get("http://web/")
+	if got := m.count(of); got != 2 { // both sides of the one request
+		t.Errorf("%d requests once it is back, want 2", got)
+	}
+}
+
 func TestRetries(t *testing.T) {
 	// failing answers a number of requests badly, then well.
 	failing := func(times int64, fail http.HandlerFunc) http.HandlerFunc {
