@@ -90,7 +90,7 @@ type leaseStolen struct{}
 
 func (leaseStolen) strike(ctx context.Context, s *scene) error {
 	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
-	patch := fmt.Sprintf(`{"spec":{"holderIdentity":"a thief","acquireTime":%[1]q,"renewTime":%[1]q}}`, now)
+	patch := fmt.Sprintf(`{"spec":{"holderIdentity":%q,"acquireTime":%[2]q,"renewTime":%[2]q}}`, thief, now)
 	_, err := s.leases().Patch(ctx, leaseName, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: "thief"})
 	return unlessGone(err)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
@@ -221,8 +222,11 @@ func engineEnded(e evidence) []string {
 	return nil
 }
 
+// thief is who steals the lease, and is never heard of again.
+const thief = "a thief"
+
 // statusTrue: what drives, or would, ends with 0 only once the release is over, or
-// where another drives it.
+// where another drives it. A thief drives for all that anybody can know.
 func statusTrue(e evidence) (wrong []string) {
 	for _, p := range e.processes {
 		if !p.engine || p.alive() || p.code != 0 {
@@ -237,7 +241,7 @@ func statusTrue(e evidence) (wrong []string) {
 		another := slices.ContainsFunc(e.processes, func(other *process) bool {
 			return other != p && other.started.Before(p.ended) && (other.alive() || other.ended.After(p.ended))
 		})
-		if !over && !another {
+		if !over && !another && !strings.Contains(p.said(), thief+" drives it") {
 			wrong = append(wrong, fmt.Sprintf("%s ended with 0, and the release was not over and nothing drove it", p))
 		}
 	}
