@@ -142,3 +142,28 @@ func TestPromotionInPlace(t *testing.T) {
 		t.Errorf("once somebody resumed: %s of %+v", a.Do, a.After)
 	}
 }
+
+// Harm that shows while the stable Deployment is rolled is given back to what that
+// was, as soon as it can answer.
+func TestRollUndone(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		see  func(*canary.Observation)
+		do   canary.Move
+		undo bool
+	}{
+		{"in its midst", func(o *canary.Observation) { o.Rolled = canary.Rolling }, canary.GiveBack, true},
+		{"at its end", func(o *canary.Observation) { o.Rolled = canary.RolledOut }, canary.GiveBack, true},
+		{"that fails, too", func(o *canary.Observation) { o.Rolled = canary.RollFailed }, canary.GiveBack, true},
+		{"with no Pod of it ready", func(o *canary.Observation) { o.Rolled, o.StableReady = canary.Rolling, false }, canary.Wait, true},
+		{"undone already, no Pod ready yet", func(o *canary.Observation) { o.Rolled, o.StableReady = "", false }, canary.Wait, false},
+		{"undone already", func(o *canary.Observation) { o.Rolled = "" }, canary.GiveBack, false},
+	} {
+		c := rolling(canary.Rolling)
+		c.seen.Verdict, c.seen.Why, c.seen.Undoable = canary.Fail, "it fails", true
+		test.see(&c.seen)
+		if a := canary.Next(c.plan, c.state, c.seen); a.Do != test.do || a.Undo != test.undo {
+			t.Errorf("%s: %s, undo %t: %s", test.name, a.Do, a.Undo, a.Why)
+		}
+	}
+}

@@ -26,6 +26,7 @@ type world struct {
 	foreign                  string
 	interrupted              bool
 	rolled                   canary.Roll
+	undoable                 bool
 }
 
 func newWorld(p canary.Plan) *world {
@@ -40,7 +41,7 @@ func (w *world) seen() canary.Observation {
 		Now: w.now, Weights: w.route.Weights, Verdict: w.verdict, Exposure: w.step, Total: w.total,
 		Harm: w.harm, Rate: 50, Risk: w.risk, Needs: 10, Lag: time.Second, Silent: w.silent,
 		CanaryReady: w.canaryReady, StableReady: w.stableReady, Unready: w.unready,
-		Foreign: w.foreign, Interrupted: w.interrupted, Rolled: w.rolled,
+		Foreign: w.foreign, Interrupted: w.interrupted, Rolled: w.rolled, Undoable: w.undoable,
 	}
 	if w.asked {
 		o.Gate = w.gate
@@ -80,6 +81,9 @@ func (w *world) look(t tester) canary.Action {
 	holds(t, was, a)
 	survives(t, was, a)
 	w.asked = a.Gate != ""
+	if a.Undo {
+		w.rolled = ""
+	}
 	if a.Do == canary.Wait {
 		return a
 	}
@@ -154,6 +158,7 @@ func (w *world) happenings() map[string]func(*rapid.T) {
 		"roll": func(t *rapid.T) {
 			if w.route.Rolling() {
 				w.rolled = rapid.SampledFrom([]canary.Roll{canary.Rolling, canary.RolledOut, canary.RollFailed}).Draw(t, "rolled")
+				w.undoable = rapid.Bool().Draw(t, "undoable")
 			}
 		},
 		"kill":      func(*rapid.T) { w.unready, w.silent = 0, min(w.silent, time.Second) },
@@ -207,7 +212,7 @@ func (w *world) reckons(t *rapid.T) {
 // failsAtOnce: a verdict of fail gives everything back in one look, from every
 // state that has something to give back to.
 func (w *world) failsAtOnce(t *rapid.T) {
-	if w.route.Phase.Over() || w.rolled != "" {
+	if w.route.Phase.Over() || w.rolled != "" && !w.undoable {
 		return
 	}
 	w.verdict, w.stableReady = canary.Fail, true

@@ -20,6 +20,7 @@ func holds(t tester, c scene, a canary.Action) {
 		kept bool
 	}{
 		{"an action has a reason", a.Why != ""},
+		{"a roll is undone where there is one, and to give back", !a.Undo || undoes(c, a)},
 		{"only a wait names a gate", a.Gate == "" || a.Do == canary.Wait},
 		{"to wait changes nothing", a.Do != canary.Wait || a.After == c.state},
 		{"to act changes something", a.Do == canary.Wait || a.After != c.state || a.After.Weights != c.seen.Weights},
@@ -97,12 +98,16 @@ func harmWins(c scene, a canary.Action) bool {
 	}
 	able := o.StableReady || o.Weights.Canary == 0
 	switch {
-	case c.state.Rolling() && o.Rolled != "":
+	case c.state.Rolling() && o.Rolled != "" && !o.Undoable:
 		return a.After.Phase == canary.Paused
 	case able:
 		return a.Do == canary.GiveBack && a.After.Phase == canary.RolledBack && a.After.Weights == canary.AllStable()
 	}
 	return a.Do == canary.Wait || a.Do == canary.TakePause && a.After.Weights == o.Weights
+}
+
+func undoes(c scene, a canary.Action) bool {
+	return c.state.Rolling() && c.seen.Rolled != "" && c.seen.Undoable && (a.Do == canary.GiveBack || !c.seen.StableReady)
 }
 
 // overspent: the harm is above the budget by more than chance.

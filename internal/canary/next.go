@@ -21,6 +21,9 @@ type Action struct {
 	Why string
 	// Gate names the gate to ask: all else that the next step needs is there.
 	Gate string
+	// Undo says that before anything is written, the stable Deployment shall have
+	// its former template again.
+	Undo bool
 }
 
 // Move is a kind of Action.

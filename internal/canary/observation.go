@@ -51,6 +51,9 @@ type Observation struct {
 	// Rolled is how far the stable Deployment is on its way to the new template,
 	// in a promotion in place.
 	Rolled Roll
+	// Undoable says that the stable Deployment still knows what it was before, and
+	// can be given that template again.
+	Undoable bool
 }
 
 // spent is how much harm there is, chance left out: a budget is no test, and a good

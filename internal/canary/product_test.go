@@ -59,7 +59,7 @@ func axes(c scene) [][]func(*scene) {
 		list = append(list, []func(*scene){nothing, e["skip"], e["promote"]})
 	}
 	if c.state.Rolling() {
-		return append(list, []func(*scene){nothing, e["rolled-out"], e["roll-failed"]})
+		return append(list, []func(*scene){nothing, e["rolled-out"], e["roll-failed"]}, []func(*scene){nothing, e["undo"]})
 	}
 	return append(list, []func(*scene){nothing, e["open"], e["denied"]})
 }
@@ -163,8 +163,9 @@ func anySight(t *rapid.T) canary.Observation {
 		Needs: number.Draw(t, "needs"), Lag: seconds(t, "lag", 20).Std(), Silent: seconds(t, "silent", 40).Std(),
 		CanaryReady: rapid.Bool().Draw(t, "canary ready"), StableReady: rapid.Bool().Draw(t, "stable ready"),
 		Foreign: rapid.SampledFrom([]string{"", "", "kubectl did"}).Draw(t, "foreign"), Interrupted: rapid.Bool().Draw(t, "interrupted"),
-		Gate:   rapid.SampledFrom([]canary.Gate{"", canary.GateOpen, canary.GateClosed, canary.GateDenied}).Draw(t, "gate"),
-		Rolled: rapid.SampledFrom([]canary.Roll{"", canary.Rolling, canary.RolledOut, canary.RollFailed}).Draw(t, "rolled"),
+		Gate:     rapid.SampledFrom([]canary.Gate{"", canary.GateOpen, canary.GateClosed, canary.GateDenied}).Draw(t, "gate"),
+		Rolled:   rapid.SampledFrom([]canary.Roll{"", canary.Rolling, canary.RolledOut, canary.RollFailed}).Draw(t, "rolled"),
+		Undoable: rapid.Bool().Draw(t, "undoable"),
 	}
 	if !o.CanaryReady {
 		o.Unready = seconds(t, "not ready for", 30).Std()

@@ -4,36 +4,47 @@ import "fmt"
 
 // The rules of a promotion in place. The canary has the traffic, and the stable
 // Deployment is rolled to its template: from the roll's beginning on there is no
-// old version that could be relied on to answer. So nothing is given back any
-// more; a promotion that turns out wrong stops, the traffic stays with a version
-// that has ready Pods, and a person decides.
+// old version that could be relied on to answer. What shows harm now is given back
+// by rolling the Deployment back, as long as it knows to what; else the promotion
+// stops, the traffic stays with a version that has ready Pods, and a person decides.
 
-// rollHarmed gives back while the old version is still there, and stops after.
+// rollHarmed gives back while the old version is still there, or can be made again,
+// and stops after.
 func (r round) rollHarmed() Action {
 	why := r.harm()
 	switch {
 	case why == "":
 		return Action{}
-	case r.seen.Rolled == "" && r.safe():
-		return r.giveBack(why)
+	case r.old():
+		return r.giveOld(why)
 	case r.was.Phase == Paused:
 		return r.paused()
 	}
 	return r.pause(CauseRoll, why+"; the old version is being replaced already, so nothing is given back")
 }
 
+// old reports whether there is an old version to give back to.
+func (r round) old() bool { return r.seen.Rolled == "" || r.seen.Undoable }
+
+// giveOld gives back to the old version, made again where it was being replaced.
+func (r round) giveOld(why string) Action {
+	a := r.giveBack(why)
+	a.Undo = r.seen.Rolled != ""
+	return a
+}
+
 // rollStranded moves the traffic to the stable Deployment when the canary can no
-// longer answer and it can. What it runs by then the evidence was for.
+// longer answer and it can. What it runs once it is rolled out the evidence was for.
 func (r round) rollStranded() Action {
 	if !r.strands() || !r.seen.StableReady {
 		return Action{}
 	}
 	why := fmt.Sprintf("the canary has had no ready Pod for %s", brief(r.seen.Unready))
 	switch {
-	case r.seen.Rolled == "":
-		return r.giveBack(why)
 	case r.seen.Rolled == RolledOut && r.was.Phase != Paused && r.harm() == "":
 		return r.finish(r.was.Basis, 0, "the stable Deployment runs the new version")
+	case r.old():
+		return r.giveOld(why)
 	}
 	why += "; the traffic goes to the stable Deployment, which is rolled in part"
 	after := r.was.PausedFor(CauseRoll, why, r.now)

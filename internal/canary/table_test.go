@@ -127,8 +127,11 @@ func events() map[string]func(*scene) {
 		"promote+blink": func(c *scene) {
 			c.state.Wish, c.seen.CanaryReady, c.seen.Unready = canary.WishPromote, false, time.Second
 		},
-		"rolled-out":  seen(func(o *canary.Observation) { o.Rolled = canary.RolledOut }),
-		"roll-failed": seen(func(o *canary.Observation) { o.Rolled = canary.RollFailed }),
+		"fail+undo":        seen(func(o *canary.Observation) { o.Verdict, o.Undoable = canary.Fail, true }),
+		"canary-gone+undo": seen(func(o *canary.Observation) { o.CanaryReady, o.Unready, o.Undoable = false, time.Minute, true }),
+		"undo":             seen(func(o *canary.Observation) { o.Undoable = true }),
+		"rolled-out":       seen(func(o *canary.Observation) { o.Rolled = canary.RolledOut }),
+		"roll-failed":      seen(func(o *canary.Observation) { o.Rolled = canary.RollFailed }),
 	}
 	for _, name := range []string{"weights", "foreign", "interrupt", "silence", "late", "nothing"} {
 		list[name+"/hold"] = policy(name, canary.Hold)
@@ -160,7 +163,9 @@ canary-blinks       .     .     .     .    .    .    .    .    .     .     .    
 canary-gone         .     B     B     B    B    .    .    B    B     P     P    .    .
 stable-gone         .     .     .     .    .    .    .    .    .     .     .    .    .
 both-gone           .     .     .     .    .    .    .    .    .     .     .    .    .
-fail+stable-gone    B     .     .     .    .    B    B    .    P     P     .    .    .
+fail+stable-gone    B     .     .     .    .    B    B    .    .     P     .    .    .
+fail+undo           B     B     B     B    B    B    B    B    B     B     B    .    .
+canary-gone+undo    .     B     B     B    B    .    .    B    B     B     B    .    .
 weights             P     P     P     P    P    P    P    .    P     P     .    .    .
 weights/hold        .     .     .     .    .    .    .    .    .     .     .    .    .
 weights/pause       P     P     P     P    P    P    P    .    P     P     .    .    .
@@ -188,6 +193,7 @@ skip                S     S     S     S    F    S    S    S    .     .     R    
 promote             F     F     F     F    F    F    F    F    .     .     R    .    .
 promote+fail        B     B     B     B    B    B    B    B    B     P     .    .    .
 promote+blink       .     .     .     .    .    .    .    .    .     .     R    .    .
+undo                S     .     P     G    .    S    S    .    .     .     .    .    .
 rolled-out          S     .     P     G    .    S    S    .    F     F     .    .    .
 roll-failed         S     .     P     G    .    S    S    .    P     P     .    .    .
 `

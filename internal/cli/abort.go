@@ -118,6 +118,6 @@ func (o *abort) back(ctx context.Context, route traffic.Route) (traffic.Route, e
 	if d.changed && d.before.Weights != canary.AllStable() {
 		o.note("%s: rolled back to %s: %s (was %s)", d.after.Name, d.after.Stable, shares(d.after), shares(d.before))
 	}
-	o.aside(d.before)
+	o.ended(ctx, d.before)
 	return d.after, nil
 }

@@ -167,9 +167,7 @@ func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Route
 		return route, err
 	}
 	o.note("%s: %s (was %s)", route.Name, shares(after), route.Weights)
-	if r != nil {
-		o.note("release %s is over: rolled back", r.ID)
-	}
+	o.ended(ctx, route)
 	return after, nil
 }
 

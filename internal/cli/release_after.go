@@ -7,27 +7,7 @@ import (
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
 	"github.com/canaryctl/canaryctl/internal/traffic"
-	"github.com/canaryctl/canaryctl/internal/workload"
 )
-
-// rollStable gives the stable Deployment the canary's template.
-func (d *runner) rollStable(ctx context.Context, deployments workload.Deployments, route traffic.Route) error {
-	versions, err := deployments.Versions(ctx, route.App)
-	if err != nil {
-		return err
-	}
-	place := route.Place()
-	from, err := workload.Pick(versions, route.App, place.Canary)
-	if err != nil {
-		return err
-	}
-	to, err := workload.Pick(versions, route.App, place.Stable)
-	if err != nil {
-		return err
-	}
-	_, err = deployments.Roll(ctx, from.Deployment, to.Deployment, workload.Options{})
-	return err
-}
 
 // afterPromotion takes away what is not needed any more: after a roll in place the
 // canary, which stable has become; after a switch the old version, once the plan's
@@ -44,6 +24,7 @@ func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, rout
 	gone, keep := fresh.Previous(), plan.KeepStable.Std()
 	if plan.Promotion == canary.InPlace {
 		gone, keep = fresh.Canary, 0
+		d.settle(ctx, fresh)
 	}
 	if gone == "" || fresh.Position == nil || fresh.Position.Release == nil || fresh.Position.Release.ID != r.ID {
 		return nil // it went already, or another release began
@@ -61,6 +42,18 @@ func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, rout
 	}
 	out.after(event.Retired, gone+" is removed")
 	return nil
+}
+
+// settle leaves the stable Deployment as a roll by hand would. That it cannot is
+// nothing to fail for.
+func (d *runner) settle(ctx context.Context, route traffic.Route) {
+	deployments, err := deploymentsOf(d.f, route)
+	if err == nil {
+		err = settleStable(ctx, deployments, route)
+	}
+	if err != nil {
+		fmt.Fprintln(d.f.Err, err)
+	}
 }
 
 // unfinished reports whether a release is promoted and something is left to remove

@@ -147,9 +147,8 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 		Router: watching, Workloads: deployments, Source: d.open(route), Every: d.source.interval,
 		Lease: keeper{l}, Saved: before,
 		Prepare: func(ctx context.Context) error { return brokenFor(d.prepare(ctx, deployments, route, out.progress)) },
-		Roll: func(ctx context.Context) error {
-			return d.rollStable(ctx, deployments, route)
-		},
+		Roll:    func(ctx context.Context) error { return rollStable(ctx, deployments, route) },
+		Unroll:  func(ctx context.Context) error { return unrollStable(ctx, deployments, route, workload.Options{}) },
 		Ask: func(ctx context.Context, name, before string, at event.Event) (canary.Gate, string, error) {
 			return gates.Ask(ctx, name, hook.Question{Event: at, Before: before})
 		},

@@ -30,7 +30,8 @@ metrics broken or gone. With --vs it sends two requests.
 
 A release that is in progress is over with it, in the same write: whatever drives
 it, wherever that is, sees so and ends. After a promotion it returns to the version
-that was stable before, as long as that one is kept.`,
+that was stable before, as long as that one is kept. In a promotion in place, it
+gives the stable Deployment its old Pod template afterwards.`,
 		Example: `  # Back to 100/0
   canaryctl rollback --vs versioned-echo-virtualservice --host versioned-echo
 
@@ -66,20 +67,8 @@ func (o *rollback) run(ctx context.Context) error {
 	} else {
 		o.note("%s: %s already; nothing to roll back", d.after.Name, shares(d.after))
 	}
-	o.aside(d.before)
+	o.ended(ctx, d.before)
 	return o.print(d.after)
-}
-
-// aside says what became of a release besides.
-func (o *rollback) aside(before traffic.Route) {
-	r := running(before)
-	if r == nil {
-		return
-	}
-	o.note("release %s is over: rolled back", r.ID)
-	if r.Rolling() {
-		o.note("the stable Deployment was being rolled to the new version, and Kubernetes goes on with that; kubectl rollout undo takes it back")
-	}
 }
 
 // restore reads the route and gives the traffic back. Whoever moves it meanwhile

@@ -90,6 +90,8 @@ type Config struct {
 	// Roll gives the stable Deployment the canary's template. Only a plan that
 	// promotes in place needs it.
 	Roll func(context.Context) error
+	// Unroll gives it back the template that it had; nil for none to be had.
+	Unroll func(context.Context) error
 	// Ask asks the gate of that name, before the "start", a "step" or the
 	// "promotion". GateEvery is how long a closed one is left alone.
 	Ask       func(ctx context.Context, name, before string, at event.Event) (canary.Gate, string, error)

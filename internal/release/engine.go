@@ -44,6 +44,8 @@ type Engine struct {
 	rolled              bool            // the stable Deployment was given the new template
 	refused             bool            // or would have been, were that allowed
 	followed            bool            // and was seen to have it
+	unrolled            bool            // it was given the old one again
+	kept                bool            // or would have been, were that allowed
 	stop                canary.Response // what to do on the way out; empty to go on
 	stopBy              time.Time
 	failing             string // why writes fail; empty when they do not

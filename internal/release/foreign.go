@@ -32,7 +32,7 @@ func (e *Engine) foreignSubject() string {
 	if release.Templates == "" || !e.sighted {
 		return ""
 	}
-	if stable := e.versions.Deployments[e.place.Stable]; release.Rolling() && e.followed && e.watchedRoll() == "" {
+	if stable := e.versions.Deployments[e.place.Stable]; release.Rolling() && e.followed && !e.unrolled && e.watchedRoll() == "" {
 		return fmt.Sprintf("%s changed the Pod template of Deployment %s back", author(stable.Author), stable.Name)
 	}
 	now := e.templates()

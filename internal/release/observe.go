@@ -37,7 +37,7 @@ func (e *Engine) observe() canary.Observation {
 		o.Unready = now.Sub(e.unready)
 	}
 	if release.Rolling() {
-		o.Rolled = e.seenRoll()
+		o.Rolled, o.Undoable = e.seenRoll(), e.undoable()
 	}
 	return o
 }
@@ -48,6 +48,8 @@ func (e *Engine) observe() canary.Observation {
 func (e *Engine) seenRoll() canary.Roll {
 	seen := e.watchedRoll()
 	switch {
+	case e.unrolled:
+		return ""
 	case seen != "" || !e.rolled:
 		return seen
 	case !e.refused:
@@ -56,6 +58,11 @@ func (e *Engine) seenRoll() canary.Roll {
 		return canary.RollFailed
 	}
 	return ""
+}
+
+// undoable reports whether the stable Deployment can be taken back.
+func (e *Engine) undoable() bool {
+	return e.c.Unroll != nil && !e.unrolled && !e.kept && e.versions.Deployments[e.place.Stable].Undoable
 }
 
 func (e *Engine) watchedRoll() canary.Roll {

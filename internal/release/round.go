@@ -8,6 +8,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/workload"
 )
 
 // round observes, decides and acts once. It reports whether the engine is done.
@@ -94,6 +95,11 @@ func (e *Engine) superseded() error {
 // whether it does by now. What fails is tried again in the next round, from what is
 // seen then.
 func (e *Engine) carryOut(ctx context.Context, a canary.Action) (done bool, err error) {
+	if a.Undo {
+		if err := e.unroll(ctx); err != nil || !e.unrolled {
+			return false, err // the next round decides anew, by what can be done
+		}
+	}
 	if a.Do == canary.Wait {
 		return false, nil
 	}
@@ -231,6 +237,25 @@ func (e *Engine) roll(ctx context.Context, r canary.Release) error {
 		e.warn("the stable Deployment cannot be rolled: " + err.Error())
 	default:
 		e.warnOnce("the stable Deployment cannot be rolled now, and this is tried again: " + err.Error())
+	}
+	return nil
+}
+
+// unroll has the stable Deployment be what it was. That comes before the traffic's
+// return: cut off between the two, whoever goes on finds the old version.
+func (e *Engine) unroll(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, writePatience)
+	defer cancel()
+	switch err := e.c.Unroll(bounded); {
+	case err == nil:
+		e.unrolled = true
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case lasting(err) || errors.Is(err, workload.ErrNotRolled):
+		e.kept = true
+		e.warn("the stable Deployment keeps the new template: " + err.Error())
+	default:
+		e.warnOnce("the stable Deployment cannot be rolled back now, and this is tried again: " + err.Error())
 	}
 	return nil
 }

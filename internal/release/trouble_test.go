@@ -276,7 +276,7 @@ func (w *world) set(version string, d workload.Deployed, ready int) {
 }
 
 // rolling is a promotion in place that has begun.
-func rolling(t *testing.T) (*run, *atomic.Int32) {
+func rolling(t *testing.T, more ...func(*world, *release.Config)) (*run, *atomic.Int32) {
 	t.Helper()
 	p := plan()
 	p.Promotion = canary.InPlace
@@ -291,6 +291,9 @@ func rolling(t *testing.T) (*run, *atomic.Int32) {
 			}
 			w.set(stable, deployed(stable, "shop:v2", false), 0)
 			return nil
+		}
+		for _, change := range more {
+			change(w, c)
 		}
 	})
 	r.until("stable rolls", func() bool { return rolls.Load() == 1 })
@@ -379,6 +382,47 @@ func TestInPlaceForbiddenAndHarmful(t *testing.T) {
 	w.set(onTest, deployed(onTest, "shop:v2", false), 0)
 	if result, err := r.ended(); err != nil || result.Release.Phase != canary.RolledBack || w.now().Weights != canary.AllStable() {
 		t.Errorf("%v, weights %s, %+v", err, w.now().Weights, result.Release)
+	}
+}
+
+// TestInPlaceUndone has the canary's Pods fail while the stable Deployment is rolled to
+// their template. That is rolled back before the traffic returns; where it cannot be,
+// a person decides.
+func TestInPlaceUndone(t *testing.T) {
+	forbidden := apierrors.NewForbidden(schemaOf("deployments"), stable, errors.New("no"))
+	for _, test := range []struct {
+		name    string
+		answers []error      // of Unroll
+		phase   canary.Phase // that it leads to
+	}{
+		{"it knows what it was", []error{nil}, canary.RolledBack},
+		{"after a moment", []error{errors.New("the API server is busy"), nil}, canary.RolledBack},
+		{"it may not", []error{forbidden}, canary.Paused},
+		{"it does not know any more", []error{workload.ErrNotRolled}, canary.Paused},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var asked atomic.Int32
+			r, _ := rolling(t, func(w *world, c *release.Config) {
+				c.Unroll = func(context.Context) error {
+					if got := w.now().Weights; got != canary.AllCanary() {
+						t.Errorf("undone at %s", got)
+					}
+					err := test.answers[min(int(asked.Add(1)), len(test.answers))-1]
+					if err == nil {
+						w.set(stable, deployed(stable, "shop:v1", true), 2)
+					}
+					return err
+				}
+			})
+			half := deployed(stable, "shop:v2", false)
+			half.Undoable = true
+			r.set(stable, half, 1)
+			r.set(onTest, deployed(onTest, "shop:v2", false), 0)
+			r.until("that is met", func() bool { p := r.now().Position.Release.Phase; return p.Over() || p == canary.Paused })
+			if got := r.now(); got.Position.Release.Phase != test.phase || got.Weights != canary.AllStable() || int(asked.Load()) != len(test.answers) {
+				t.Errorf("%s at %s, asked %d times: %s", got.Position.Release.Phase, got.Weights, asked.Load(), got.Position.Release.Why)
+			}
+		})
 	}
 }
 

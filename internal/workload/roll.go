@@ -2,7 +2,6 @@ package workload
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"time"
@@ -11,9 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
@@ -23,8 +20,8 @@ import (
 // Roll gives a stable Deployment, to, the Pod template of its canary, from, and
 // says whether that changed anything. What makes the Pods those of the stable
 // version stays: the labels that its selector and the subset select. Nothing but
-// the template is touched, the number of Pods least of all. Rolling twice is
-// rolling once.
+// the template is touched, the number of Pods least of all; what it was is kept
+// beside it, for Unroll. Rolling twice is rolling once.
 //
 // The strategy does not matter, not even Recreate or a maxUnavailable of 100%:
 // while the stable Deployment is rolled, all traffic goes to the canary, so that
@@ -36,18 +33,10 @@ func (d Deployments) Roll(ctx context.Context, from, to string, o Options) (chan
 	if err != nil {
 		return false, fmt.Errorf("roll %s to the template of %s: %w", d.ref(to), from, err)
 	}
-	// Every status that the controllers write makes another version of the object,
-	// so that a collision is no sign of somebody who disagrees.
-	const attempts = 20
-	for range attempts {
+	err = d.retry(ctx, func() (err error) {
 		changed, err = d.rollOnce(ctx, source, to, o)
-		if !apierrors.IsConflict(err) {
-			break
-		}
-		if err := d.pause(ctx, 100*time.Millisecond); err != nil {
-			return false, err
-		}
-	}
+		return err
+	})
 	if err != nil {
 		return false, fmt.Errorf("roll %s to the template of %s: %w", d.ref(to), from, err)
 	}
@@ -67,22 +56,8 @@ func (d Deployments) rollOnce(ctx context.Context, source *unstructured.Unstruct
 		return false, hint.Wrap(fmt.Errorf("%s is paused, and would never take the new template", d.ref(to)),
 			"kubectl -n %s rollout resume deployment %s", d.namespace, to)
 	}
-	body, err := json.Marshal([]any{
-		map[string]any{"op": "test", "path": "/metadata/resourceVersion", "value": stable.GetResourceVersion()},
-		map[string]any{"op": "replace", "path": "/spec/template", "value": want},
-	})
-	if err != nil {
-		return false, err
-	}
-	o.show("patch", "deployments", to, body)
-	if o.ClientDryRun {
-		return true, nil
-	}
-	after, err := d.resource().Patch(ctx, to, types.JSONPatchType, body, metav1.PatchOptions{DryRun: o.dryRun(), FieldManager: kube.FieldManager})
-	if apierrors.IsInvalid(err) {
-		return false, d.collided(ctx, stable, err)
-	}
-	return err == nil && (o.ServerDryRun || after.GetResourceVersion() != stable.GetResourceVersion()), err
+	err = d.patch(ctx, stable, o, append(remember(stable, want), map[string]any{"op": "replace", "path": "/spec/template", "value": want})...)
+	return err == nil, err
 }
 
 // collided tells a failed test from an invalid object: the API server answers

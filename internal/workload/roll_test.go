@@ -137,6 +137,62 @@ func TestRoll(t *testing.T) {
 	}
 }
 
+// TestUnroll takes a roll back, and only that: whoever gave the Deployment another
+// template since knows better.
+func TestUnroll(t *testing.T) {
+	s := running(t, "shop:v2")
+	d, ctx := connect(t, s), t.Context()
+	read := func() *unstructured.Unstructured { return s.Get(kube.Deployments(), "default", "shop-v1") }
+	before := read()
+	if err := d.Unroll(ctx, "shop-v1", Options{}); !errors.Is(err, ErrNotRolled) || !strings.Contains(hint.Of(err), "rollout undo deployment shop-v1") {
+		t.Errorf("one that was never rolled: %v (%s)", err, hint.Of(err))
+	}
+	roll := func() {
+		t.Helper()
+		if _, err := d.Roll(ctx, "shop-v2", "shop-v1", Options{}); err != nil || former(read()) == nil {
+			t.Fatalf("rolled, and undoable %t: %v", former(read()) != nil, err)
+		}
+	}
+	roll()
+	if err := d.Unroll(ctx, "shop-v1", Options{ClientDryRun: true}); err != nil || former(read()) == nil {
+		t.Errorf("a dry run: %v", err)
+	}
+	s.Conflict(2, "deployments", func() {})
+	if err := d.Unroll(ctx, "shop-v1", Options{}); err != nil {
+		t.Fatal(err)
+	}
+	after := read()
+	if diff := cmp.Diff(templateOf(before), templateOf(after)); diff != "" || len(after.GetAnnotations()) != len(before.GetAnnotations()) {
+		t.Errorf("annotations %v, template (-want +got):\n%s", after.GetAnnotations(), diff)
+	}
+
+	roll()
+	edited := read()
+	if err := unstructured.SetNestedField(edited.Object, "now", "spec", "template", "metadata", "annotations", "restarted"); err != nil {
+		t.Fatal(err)
+	}
+	s.Put(edited)
+	if err := d.Unroll(ctx, "shop-v1", Options{}); !errors.Is(err, ErrNotRolled) {
+		t.Errorf("one that somebody else has changed since: %v", err)
+	}
+	for range 2 {
+		if err := d.Settle(ctx, "shop-v1"); err != nil || read().GetAnnotations()[annotationBefore] != "" {
+			t.Errorf("settled with %v: %v", read().GetAnnotations(), err)
+		}
+	}
+}
+
+// A Pod template that is too large to be kept is rolled all the same.
+func TestRollOfALargeTemplate(t *testing.T) {
+	stable := object(t, stableYAML)
+	if err := unstructured.SetNestedField(stable.Object, strings.Repeat("x", beforeMost), "spec", "template", "metadata", "annotations", "large"); err != nil {
+		t.Fatal(err)
+	}
+	if got := remember(stable, templateOf(stable)); got != nil {
+		t.Errorf("kept: %v", got)
+	}
+}
+
 func TestRollRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name       string

@@ -56,6 +56,8 @@ type Deployed struct {
 	Desired, Replicas, Updated, Ready int
 	// RolledOut says that all Pods are of the present template, and ready.
 	RolledOut bool
+	// Undoable says that Unroll can give it the template that it had before a Roll.
+	Undoable bool
 	// Problem is why they will never be, once it has lasted longer than such
 	// problems may; nil for none that is known.
 	Problem *diagnosis.Problem
@@ -223,6 +225,7 @@ func (v *watchedVersion) deployed(app string) Deployed {
 		Desired:  int(desired(v.deployment)), Replicas: int(status.Replicas),
 		Updated: int(status.UpdatedReplicas), Ready: int(status.ReadyReplicas),
 		RolledOut: rolledOut(v.deployment),
+		Undoable:  former(v.object) != nil,
 		Problem:   v.problem,
 		Object:    v.object,
 	}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -70,13 +69,39 @@ func TestReleaseInPlaceThatFails(t *testing.T) {
 	}
 
 	said := s.types("rollback")
-	if !strings.Contains(said, "kubectl rollout undo") {
-		t.Errorf("rollback does not say what the stable Deployment needs:\n%s", said)
+	if !strings.Contains(said, "has its old Pod template again") {
+		t.Errorf("rollback does not say what became of the stable Deployment:\n%s", said)
 	}
 	e.wants(3)
 	s.wantRoute("v2", 0, canary.RolledBack)
 	wantShare(t, s.host(), "v1", 1, 100)
-	sh(t, fmt.Sprintf("kubectl delete quota tight -n %[1]s && kubectl rollout undo deploy/versioned-echo-v1 -n %[1]s", s.ns))
+	s.wantOldTemplate()
+	sh(t, "kubectl delete quota tight -n "+s.ns)
+}
+
+// TestReleaseInPlaceThatDies loses the canary's Pods while the stable Deployment is
+// rolled to what they ran. That is rolled back, and the traffic returns.
+func TestReleaseInPlaceThatDies(t *testing.T) {
+	t.Parallel()
+	s := perform(t, pods, "in-place")
+	sh(t, "kubectl create quota tight --hard=pods=4 -n "+s.ns)
+	e := s.release("v2", inPlace+"  unready: 2s\n", "--wait-paused")
+	s.untilKind(event.Paused, 1) // for the roll finds no room
+	sh(t, "kubectl scale deploy/versioned-echo-v2 --replicas=0 -n "+s.ns)
+	e.wants(3)
+	s.wantRoute("v2", 0, canary.RolledBack)
+	s.wantOldTemplate()
+	wantShare(t, s.host(), "v1", 1, 100)
+}
+
+// wantOldTemplate checks that the stable Deployment is what it was before its roll,
+// and remembers nothing of that.
+func (s *stage) wantOldTemplate() {
+	s.t.Helper()
+	got := sh(s.t, `kubectl get deploy/versioned-echo-v1 -o jsonpath='{.spec.template.spec.containers[0].image} {.metadata.annotations.canaryctl\.io/template-before}' -n `+s.ns).Stdout
+	if want := "versioned-echo:v1 "; got != want {
+		s.t.Errorf("the stable Deployment is %q, want %q", got, want)
+	}
 }
 
 // TestReleaseInPlaceWithoutTheRight has no Role that lets it change a Deployment.

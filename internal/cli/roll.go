@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/workload"
+)
+
+func deploymentsOf(f *Factory, route traffic.Route) (workload.Deployments, error) {
+	client, err := f.Client()
+	if err != nil {
+		return workload.Deployments{}, err
+	}
+	return workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: f.Clock}), nil
+}
+
+// rollStable gives the stable Deployment the canary's template.
+func rollStable(ctx context.Context, deployments workload.Deployments, route traffic.Route) error {
+	versions, err := deployments.Versions(ctx, route.App)
+	if err != nil {
+		return err
+	}
+	place := route.Place()
+	from, err := workload.Pick(versions, route.App, place.Canary)
+	if err != nil {
+		return err
+	}
+	to, err := workload.Pick(versions, route.App, place.Stable)
+	if err != nil {
+		return err
+	}
+	_, err = deployments.Roll(ctx, from.Deployment, to.Deployment, workload.Options{})
+	return err
+}
+
+// unrollStable gives it back the template that it had.
+func unrollStable(ctx context.Context, deployments workload.Deployments, route traffic.Route, o workload.Options) error {
+	name, err := stableDeployment(ctx, deployments, route)
+	if err != nil {
+		return err
+	}
+	return deployments.Unroll(ctx, name, o)
+}
+
+// settleStable has it forget that.
+func settleStable(ctx context.Context, deployments workload.Deployments, route traffic.Route) error {
+	name, err := stableDeployment(ctx, deployments, route)
+	if err != nil {
+		return err
+	}
+	return deployments.Settle(ctx, name)
+}
+
+func stableDeployment(ctx context.Context, deployments workload.Deployments, route traffic.Route) (string, error) {
+	versions, err := deployments.Versions(ctx, route.App)
+	if err != nil {
+		return "", err
+	}
+	stable, err := workload.Pick(versions, route.App, route.Place().Stable)
+	return stable.Deployment, err
+}
+
+// ended says what became of the release that a route was in until just now, and
+// rolls the stable Deployment back where that was being rolled. By then the traffic
+// is where it can be best, so that nothing of this is an error.
+func (m *mutation) ended(ctx context.Context, before traffic.Route) {
+	r := running(before)
+	if r == nil {
+		return
+	}
+	m.note("release %s is over: rolled back", r.ID)
+	if !r.Rolling() {
+		return
+	}
+	if err := m.unroll(ctx, before); err != nil {
+		m.note("the stable Deployment was being rolled to the new version, and Kubernetes goes on with that; kubectl rollout undo takes it back: %v", err)
+		return
+	}
+	m.note("the stable Deployment was being rolled to the new version, and has its old Pod template again")
+}
+
+func (m *mutation) unroll(ctx context.Context, route traffic.Route) error {
+	deployments, err := deploymentsOf(m.f, route)
+	if err != nil {
+		return err
+	}
+	w := m.write()
+	return unrollStable(ctx, deployments, route, workload.Options{
+		ServerDryRun: w.DryRun == traffic.DryRunServer, ClientDryRun: w.DryRun == traffic.DryRunClient, Show: w.Show,
+	})
+}
