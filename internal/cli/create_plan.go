@@ -36,13 +36,12 @@ func (o *createCanary) plan(ctx context.Context) (*canaryPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := o.f.Dynamic()
+	deployments, err := o.f.Deployments(route)
 	if err != nil {
 		return nil, err
 	}
-	p := &canaryPlan{router: router, route: route, spec: o.spec}
+	p := &canaryPlan{router: router, route: route, spec: o.spec, deployments: deployments}
 	p.spec.App = route.App
-	p.deployments = workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: o.f.Clock})
 	versions, err := p.deployments.Versions(ctx, route.App)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,6 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/traffic"
-	"github.com/canaryctl/canaryctl/internal/workload"
 )
 
 // errUnconfirmed marks a deletion that takes traffic away and was not agreed to.
@@ -114,11 +113,11 @@ func (o *deleteCanary) which(ctx context.Context, route traffic.Route) (string, 
 // unrouted is the one version that has a Deployment but no place in the route: a
 // canary that was applied by hand.
 func (o *deleteCanary) unrouted(ctx context.Context, route traffic.Route) (string, error) {
-	client, err := o.f.Dynamic()
+	deployments, err := o.f.Deployments(route)
 	if err != nil {
 		return "", err
 	}
-	versions, err := workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: o.f.Clock}).Versions(ctx, route.App)
+	versions, err := deployments.Versions(ctx, route.App)
 	if err != nil {
 		return "", err
 	}

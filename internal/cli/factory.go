@@ -14,6 +14,7 @@ import (
 	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/traffic/istio"
+	"github.com/canaryctl/canaryctl/internal/workload"
 )
 
 // Streams are where a command reads and writes: data goes to Out, narration
@@ -88,6 +89,15 @@ func (f *Factory) Dynamic() (dynamic.Interface, error) {
 		return nil, err
 	}
 	return client, nil
+}
+
+// Deployments are those of a route's namespace.
+func (f *Factory) Deployments(route traffic.Route) (workload.Deployments, error) {
+	client, err := f.Dynamic()
+	if err != nil {
+		return workload.Deployments{}, err
+	}
+	return workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: f.Clock}), nil
 }
 
 // REST returns the configuration of the connection, for raw requests.

@@ -47,7 +47,7 @@ func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, rout
 // settle leaves the stable Deployment as a roll by hand would. That it cannot is
 // nothing to fail for.
 func (d *runner) settle(ctx context.Context, route traffic.Route) {
-	deployments, err := deploymentsOf(d.f, route)
+	deployments, err := d.f.Deployments(route)
 	if err == nil {
 		err = settleStable(ctx, deployments, route)
 	}

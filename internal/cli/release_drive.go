@@ -133,11 +133,10 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 	if err != nil {
 		return release.Result{}, err
 	}
-	client, err := d.f.Client()
+	deployments, err := d.f.Deployments(route)
 	if err != nil {
 		return release.Result{}, err
 	}
-	deployments := workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: d.f.Clock})
 	gates, err := hook.NewGates(d.document.Gates(), d.hooks(out))
 	if err != nil {
 		return release.Result{}, err

@@ -44,11 +44,10 @@ func (r *retirement) remove(ctx context.Context, m *mutation, router traffic.Rou
 }
 
 func (r *retirement) deleteDeployment(ctx context.Context, m *mutation, route traffic.Route, version string) error {
-	client, err := m.f.Dynamic()
+	deployments, err := m.f.Deployments(route)
 	if err != nil {
 		return err
 	}
-	deployments := workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: m.f.Clock})
 	versions, err := deployments.Versions(ctx, route.App)
 	if err != nil {
 		return err

@@ -7,14 +7,6 @@ import (
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
 
-func deploymentsOf(f *Factory, route traffic.Route) (workload.Deployments, error) {
-	client, err := f.Client()
-	if err != nil {
-		return workload.Deployments{}, err
-	}
-	return workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: f.Clock}), nil
-}
-
 // rollStable gives the stable Deployment the canary's template.
 func rollStable(ctx context.Context, deployments workload.Deployments, route traffic.Route) error {
 	versions, err := deployments.Versions(ctx, route.App)
@@ -81,7 +73,7 @@ func (m *mutation) ended(ctx context.Context, before traffic.Route) {
 }
 
 func (m *mutation) unroll(ctx context.Context, route traffic.Route) error {
-	deployments, err := deploymentsOf(m.f, route)
+	deployments, err := m.f.Deployments(route)
 	if err != nil {
 		return err
 	}

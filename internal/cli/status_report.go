@@ -67,11 +67,10 @@ func (o *status) gather(ctx context.Context, last *statusReport) (*statusReport,
 	if err != nil {
 		return nil, err
 	}
-	client, err := o.f.Dynamic()
+	deployments, err := o.f.Deployments(route)
 	if err != nil {
 		return nil, err
 	}
-	deployments := workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: o.f.Clock})
 	report := &statusReport{
 		route: route,
 		App:   route.App, Namespace: route.Namespace,
