@@ -39,6 +39,7 @@ type Engine struct {
 
 	// What is done.
 	preparing, prepared bool            // the canary is being made; it is, and in the route
+	lost                time.Time       // since when it is not there, by what is seen; zero while it is
 	broken              string          // why it never will be
 	judged              string          // the templates and subsets that the evidence is of
 	rolled              bool            // the stable Deployment was given the new template
@@ -176,7 +177,11 @@ func (e *Engine) result() Result {
 
 // prepare makes the canary, as often as it takes, unless that is done or under way.
 func (e *Engine) prepare(ctx context.Context) {
-	if e.prepared || e.preparing || e.now().Phase != canary.Preparing {
+	release := e.now()
+	if e.absent() && release.Resumed.After(e.lost) { // whoever resumed it wants it made again
+		e.prepared, e.preparing = false, false
+	}
+	if e.prepared || e.preparing || release.Phase != canary.Preparing {
 		return
 	}
 	e.preparing = true

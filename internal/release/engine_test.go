@@ -3,6 +3,7 @@ package release_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,7 +22,9 @@ func plan() canary.Plan {
 	return p
 }
 
-func TestGoodCanaryIsPromoted(t *testing.T) {
+func TestGoodCanaryIsPromoted(t *testing.T) { synctest.Test(t, testGoodCanaryIsPromoted) }
+
+func testGoodCanaryIsPromoted(t *testing.T) {
 	p := plan()
 	w := newWorld(p)
 	r := w.start(t, p)
@@ -51,7 +54,9 @@ func TestGoodCanaryIsPromoted(t *testing.T) {
 	}
 }
 
-func TestBadCanaryIsRolledBack(t *testing.T) {
+func TestBadCanaryIsRolledBack(t *testing.T) { synctest.Test(t, testBadCanaryIsRolledBack) }
+
+func testBadCanaryIsRolledBack(t *testing.T) {
 	p := plan()
 	p.Steps[0].Min = seconds(60)
 	w := newWorld(p)
@@ -77,7 +82,9 @@ func TestBadCanaryIsRolledBack(t *testing.T) {
 
 // TestAnotherGoesOn kills an engine in the middle of each step. The next finds all
 // that it needs in the route.
-func TestAnotherGoesOn(t *testing.T) {
+func TestAnotherGoesOn(t *testing.T) { synctest.Test(t, testAnotherGoesOn) }
+
+func testAnotherGoesOn(t *testing.T) {
 	p := plan()
 	w := newWorld(p)
 	first := w.start(t, p)
@@ -103,23 +110,25 @@ func TestAnotherGoesOn(t *testing.T) {
 }
 
 // TestPersonSteersThroughTheRoute does what pause, resume and rollback write.
-func TestPersonSteersThroughTheRoute(t *testing.T) {
+func TestPersonSteersThroughTheRoute(t *testing.T) { synctest.Test(t, testPersonSteersThroughTheRoute) }
+
+func testPersonSteersThroughTheRoute(t *testing.T) {
 	p := plan()
 	p.Steps[0].Min = seconds(30)
 	w := newWorld(p)
 	r := w.start(t, p)
 	r.until("the first step", r.atWeight(10))
 	w.edit(func(rel canary.Release) canary.Release {
-		return rel.PausedFor(canary.CausePerson, "ann asked for it", w.clock.Now())
+		return rel.PausedFor(canary.CausePerson, "ann asked for it", time.Now())
 	})
 	r.until("the pause is told", func() bool { return len(r.heard(event.Paused)) == 1 })
 	r.until("a minute goes by", r.passed(time.Minute))
 	if got := w.now().Weights.Canary; got != 10 {
 		t.Fatalf("paused, and %d%%", got)
 	}
-	w.edit(func(rel canary.Release) canary.Release { return rel.Again(p, w.now().Weights, w.clock.Now()) })
+	w.edit(func(rel canary.Release) canary.Release { return rel.Again(p, w.now().Weights, time.Now()) })
 	r.until("the second step", r.atWeight(50))
-	w.edit(func(rel canary.Release) canary.Release { return rel.Back("ann asked for it", w.clock.Now()) })
+	w.edit(func(rel canary.Release) canary.Release { return rel.Back("ann asked for it", time.Now()) })
 	result, err := r.ended()
 	if err != nil || result.Release.Phase != canary.RolledBack {
 		t.Errorf("%v, %+v", err, result.Release)
@@ -142,7 +151,9 @@ func (w *world) edit(change func(canary.Release) canary.Release) {
 	w.change(changeTo(weights, &place))
 }
 
-func TestForeignWeightsPause(t *testing.T) {
+func TestForeignWeightsPause(t *testing.T) { synctest.Test(t, testForeignWeightsPause) }
+
+func testForeignWeightsPause(t *testing.T) {
 	p := plan()
 	p.Steps[0].Min = seconds(30)
 	w := newWorld(p)
@@ -161,7 +172,9 @@ func TestForeignWeightsPause(t *testing.T) {
 	}
 }
 
-func TestLostPositionIsWrittenAgain(t *testing.T) {
+func TestLostPositionIsWrittenAgain(t *testing.T) { synctest.Test(t, testLostPositionIsWrittenAgain) }
+
+func testLostPositionIsWrittenAgain(t *testing.T) {
 	p := plan()
 	p.Steps[0].Min = seconds(30)
 	w := newWorld(p)
@@ -186,14 +199,16 @@ func TestLostPositionIsWrittenAgain(t *testing.T) {
 
 // TestAbortedBetweenTwoLooks has a person abort the release so fast that all there is
 // to see is the history.
-func TestAbortedBetweenTwoLooks(t *testing.T) {
+func TestAbortedBetweenTwoLooks(t *testing.T) { synctest.Test(t, testAbortedBetweenTwoLooks) }
+
+func testAbortedBetweenTwoLooks(t *testing.T) {
 	p := plan()
 	p.Steps[0].Min = seconds(30)
 	w := newWorld(p)
 	r := w.start(t, p)
 	r.until("the first step", r.atWeight(10))
 	w.mu.Lock()
-	ended := w.route.Position.Release.Back("ann asked for it", w.clock.Now()).End(stable, onTest)
+	ended := w.route.Position.Release.Back("ann asked for it", time.Now()).End(stable, onTest)
 	w.route.Position, w.route.Canary = nil, ""
 	w.change(traffic.Change{Weights: canary.AllStable(), Notes: map[string]string{
 		canary.HistoryAnnotation: canary.History{}.With(ended).Encode(),

@@ -29,7 +29,12 @@ func (e *Engine) foreign() string {
 // that choose the Pods.
 func (e *Engine) foreignSubject() string {
 	release := e.now()
-	if release.Templates == "" || !e.sighted {
+	switch {
+	case !e.sighted:
+		return ""
+	case e.missing():
+		return fmt.Sprintf("the Deployment of %s is gone", e.place.Canary)
+	case release.Templates == "":
 		return ""
 	}
 	if stable := e.versions.Deployments[e.place.Stable]; release.Rolling() && e.followed && !e.unrolled && e.watchedRoll() == "" {

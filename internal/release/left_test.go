@@ -3,6 +3,7 @@ package release_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
@@ -26,10 +27,14 @@ func (o once) Keep(ctx context.Context, saved func() release.Saved) error {
 // TestTakenOverBeforeAnythingWasCounted: an engine that left evidence of nothing,
 // since its source was silent, leaves the whole release to be counted.
 func TestTakenOverBeforeAnythingWasCounted(t *testing.T) {
+	synctest.Test(t, testTakenOverBeforeAnythingWasCounted)
+}
+
+func testTakenOverBeforeAnythingWasCounted(t *testing.T) {
 	p := plan()
 	w := newWorld(p)
 	w.silent = metrics.ErrUnavailable
-	began := w.clock.Now()
+	began := time.Now()
 	lease := once{make(chan struct{}), make(chan release.Saved)}
 	first := w.start(t, p, func(c *release.Config) { c.Lease = lease })
 	first.until("the first step", first.atWeight(10))

@@ -79,6 +79,12 @@ func (e *Engine) seeVersions(s workload.Sight) {
 	e.versions = s
 	e.sighted = true
 	e.followed = e.followed || e.rolled && e.watchedRoll() != ""
+	switch gone := s.Deployments[e.place.Canary].Gone; {
+	case !gone:
+		e.lost = time.Time{}
+	case e.lost.IsZero():
+		e.lost = now
+	}
 	switch {
 	case s.Ready(e.place.Canary) > 0:
 		e.unready = time.Time{}
@@ -87,11 +93,24 @@ func (e *Engine) seeVersions(s workload.Sight) {
 	}
 }
 
+// missing reports whether somebody deleted the canary before its first step, and
+// nobody has resumed the release since. What is seen may lag behind what was made.
+func (e *Engine) missing() bool {
+	const lag = 2 * time.Second
+	return e.absent() && e.c.Clock.Since(e.lost) >= lag && !e.now().Resumed.After(e.lost)
+}
+
+// absent reports whether the canary that was made for the first step is not seen.
+func (e *Engine) absent() bool { return e.prepared && e.now().Step < 0 && !e.lost.IsZero() }
+
 // havePrepared takes the outcome of an attempt to make the canary.
 func (e *Engine) havePrepared(err error) {
 	switch {
 	case err == nil:
 		e.prepared, e.unready = true, time.Time{}
+		if !e.lost.IsZero() {
+			e.lost = e.c.Clock.Now()
+		}
 	case again(err):
 		e.warn("the canary cannot be prepared now, and this is tried again: " + err.Error())
 	default:

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"k8s.io/utils/clock"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
 	"github.com/canaryctl/canaryctl/internal/canary"
@@ -30,6 +33,11 @@ type run struct {
 	}
 }
 
+// inBubble is a part of a test in which time goes on when everybody waits.
+func inBubble(test func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) { synctest.Test(t, test) }
+}
+
 // start begins an engine on the world as it is.
 func (w *world) start(t *testing.T, plan canary.Plan, with ...func(*release.Config)) *run {
 	t.Helper()
@@ -37,7 +45,7 @@ func (w *world) start(t *testing.T, plan canary.Plan, with ...func(*release.Conf
 	c := release.Config{
 		Plan: plan, Analysis: analysis.Default(), Route: w.now(), Router: w, Workloads: pods{w},
 		Source: func(time.Time) (release.Stream, error) {
-			return &counts{world: w, last: w.clock.Now(), carry: map[string]float64{}}, nil
+			return &counts{world: w, last: time.Now(), carry: map[string]float64{}}, nil
 		},
 		Every:   time.Second,
 		Prepare: func(context.Context) error { return nil },
@@ -47,7 +55,7 @@ func (w *world) start(t *testing.T, plan canary.Plan, with ...func(*release.Conf
 			defer r.told.Unlock()
 			r.told.events = append(r.told.events, e)
 		},
-		Clock: w.clock,
+		Clock: clock.RealClock{},
 	}
 	for _, change := range with {
 		change(&c)
@@ -69,14 +77,11 @@ func (w *world) start(t *testing.T, plan canary.Plan, with ...func(*release.Conf
 // until lets time pass, a beat at a time, until something is so.
 func (r *run) until(what string, is func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Hour); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		synctest.Wait()
 		if is() {
 			return
 		}
-		if r.clock.HasWaiters() {
-			r.clock.Step(100 * time.Millisecond)
-		}
-		time.Sleep(200 * time.Microsecond) // the engine's goroutines, to which the fake clock is all the time there is
 	}
 	r.t.Fatalf("never: %s; it stands at %+v, and told:\n%s", what, r.now().Position.Release, r.story())
 }

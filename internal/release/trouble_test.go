@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,7 +21,9 @@ import (
 )
 
 // TestAPIServerThatCannot refuses every write for a while, just when harm is shown.
-func TestAPIServerThatCannot(t *testing.T) {
+func TestAPIServerThatCannot(t *testing.T) { synctest.Test(t, testAPIServerThatCannot) }
+
+func testAPIServerThatCannot(t *testing.T) {
 	p := plan()
 	p.Steps[0].Min = seconds(60)
 	w := newWorld(p)
@@ -28,9 +31,9 @@ func TestAPIServerThatCannot(t *testing.T) {
 	r := w.start(t, p)
 	r.until("the first step", r.atWeight(10))
 	w.mu.Lock()
-	until := w.clock.Now().Add(20 * time.Second)
+	until := time.Now().Add(20 * time.Second)
 	w.fault = func() error {
-		if w.clock.Now().Before(until) {
+		if time.Now().Before(until) {
 			return apierrors.NewServiceUnavailable("it restarts")
 		}
 		return nil
@@ -48,7 +51,9 @@ func TestAPIServerThatCannot(t *testing.T) {
 	}
 }
 
-func TestForbiddenWriteEndsTheEngine(t *testing.T) {
+func TestForbiddenWriteEndsTheEngine(t *testing.T) { synctest.Test(t, testForbiddenWriteEndsTheEngine) }
+
+func testForbiddenWriteEndsTheEngine(t *testing.T) {
 	p := plan()
 	w := newWorld(p)
 	w.fault = func() error { return apierrors.NewForbidden(schemaOf("virtualservices"), "shop", errors.New("no")) }
@@ -60,7 +65,9 @@ func TestForbiddenWriteEndsTheEngine(t *testing.T) {
 
 // TestTwoEngines lets both drive, as if there were no lease. Every write is decided
 // on what the route says, so that no step is left out or taken twice.
-func TestTwoEngines(t *testing.T) {
+func TestTwoEngines(t *testing.T) { synctest.Test(t, testTwoEngines) }
+
+func testTwoEngines(t *testing.T) {
 	p := plan()
 	w := newWorld(p)
 	one, other := w.start(t, p), w.start(t, p)
@@ -79,7 +86,9 @@ func TestTwoEngines(t *testing.T) {
 	}
 }
 
-func TestSilence(t *testing.T) {
+func TestSilence(t *testing.T) { synctest.Test(t, testSilence) }
+
+func testSilence(t *testing.T) {
 	p := plan()
 	p.Steps[0].Min = seconds(5)
 	p.NoData, p.Policy.NoData = seconds(10), canary.RollBack
@@ -95,7 +104,9 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-func TestGate(t *testing.T) {
+func TestGate(t *testing.T) { synctest.Test(t, testGate) }
+
+func testGate(t *testing.T) {
 	p := plan()
 	p.Steps[1].Gate = "board"
 	w := newWorld(p)
@@ -119,7 +130,9 @@ func TestGate(t *testing.T) {
 	}
 }
 
-func TestGateThatDenies(t *testing.T) {
+func TestGateThatDenies(t *testing.T) { synctest.Test(t, testGateThatDenies) }
+
+func testGateThatDenies(t *testing.T) {
 	p := plan()
 	p.Confirm = "board"
 	w := newWorld(p)
@@ -150,7 +163,7 @@ func TestInterrupt(t *testing.T) {
 		"the person rolls back": {canary.RollBack, canary.Pause, canary.RolledBack, 0},
 		"the person pauses":     {canary.Pause, canary.RollBack, canary.Paused, 10},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, inBubble(func(t *testing.T) {
 			p := plan()
 			p.Steps[0].Min, p.Policy.Interrupt = seconds(60), test.policy
 			w := newWorld(p)
@@ -161,11 +174,13 @@ func TestInterrupt(t *testing.T) {
 			if err != nil || result.Release.Phase != test.want || w.now().Weights.Canary != test.weight {
 				t.Errorf("%v, %+v, weights %s", err, result.Release, w.now().Weights)
 			}
-		})
+		}))
 	}
 }
 
-func TestCanaryThatCannotStart(t *testing.T) {
+func TestCanaryThatCannotStart(t *testing.T) { synctest.Test(t, testCanaryThatCannotStart) }
+
+func testCanaryThatCannotStart(t *testing.T) {
 	p := plan()
 	w := newWorld(p)
 	tries := 0
@@ -188,7 +203,9 @@ func TestCanaryThatCannotStart(t *testing.T) {
 
 // TestStableDegraded keeps the traffic with a bad canary while stable cannot
 // answer at all.
-func TestStableDegraded(t *testing.T) {
+func TestStableDegraded(t *testing.T) { synctest.Test(t, testStableDegraded) }
+
+func testStableDegraded(t *testing.T) {
 	p := plan()
 	p.Steps[0].Min = seconds(60)
 	w := newWorld(p)
@@ -219,7 +236,9 @@ func (w *world) become(version string, ready int) {
 
 // TestAnotherTemplate pauses when what is judged is changed. Who resumes has it
 // judged from then on, by evidence of its own.
-func TestAnotherTemplate(t *testing.T) {
+func TestAnotherTemplate(t *testing.T) { synctest.Test(t, testAnotherTemplate) }
+
+func testAnotherTemplate(t *testing.T) {
 	p := plan()
 	p.Steps[0].Min = seconds(20)
 	w := newWorld(p)
@@ -234,14 +253,14 @@ func TestAnotherTemplate(t *testing.T) {
 	if why := w.now().Position.Release.Why; !strings.Contains(why, "kubectl-edit") || !strings.Contains(why, "shop-v2") {
 		t.Errorf("why: %s", why)
 	}
-	w.edit(func(rel canary.Release) canary.Release { return rel.Again(p, w.now().Weights, w.clock.Now()) })
+	w.edit(func(rel canary.Release) canary.Release { return rel.Again(p, w.now().Weights, time.Now()) })
 	r.until("it is judged anew", func() bool { return !w.now().Position.Release.Judged.IsZero() })
 	result, err := r.ended()
 	if err != nil || result.Release.Phase != canary.Promoted {
 		t.Fatalf("%v, %+v\n%s", err, result.Release, r.story())
 	}
 	last := result.Known.Metrics[0]
-	if total := uint64(w.clock.Since(result.Release.Judged).Seconds() * w.rate); last.Stable.Requests+last.Canary.Requests > total {
+	if total := uint64(time.Since(result.Release.Judged).Seconds() * w.rate); last.Stable.Requests+last.Canary.Requests > total {
 		t.Errorf("evidence of %d requests, and there were %d since", last.Stable.Requests+last.Canary.Requests, total)
 	}
 }
@@ -265,6 +284,38 @@ func deployed(version, image string, done bool) workload.Deployed {
 		},
 		"status": map[string]any{"observedGeneration": int64(1), "replicas": ready, "updatedReplicas": ready, "readyReplicas": ready, "availableReplicas": ready},
 	}}}
+}
+
+// TestCanaryDeletedBeforeItsFirstStep has somebody delete the canary that is being
+// waited for. That is told by the policy, and whoever resumes has it made again.
+func TestCanaryDeletedBeforeItsFirstStep(t *testing.T) {
+	synctest.Test(t, testCanaryDeletedBeforeItsFirstStep)
+}
+
+func testCanaryDeletedBeforeItsFirstStep(t *testing.T) {
+	p := plan()
+	w := newWorld(p)
+	w.ready[onTest] = 0
+	var made atomic.Int32
+	r := w.start(t, p, func(c *release.Config) {
+		c.Prepare = func(context.Context) error {
+			made.Add(1)
+			w.set(onTest, workload.Deployed{Name: "shop-v2", Template: "two", Desired: 2}, 0)
+			return nil
+		}
+	})
+	r.until("it is made", func() bool { return made.Load() == 1 })
+	w.set(onTest, workload.Deployed{Gone: true}, 0)
+	r.until("a pause", func() bool { return w.now().Position.Release.Phase == canary.Paused })
+	if got := w.now().Position.Release; got.Cause != canary.CauseForeign || !strings.Contains(got.Why, "the Deployment of v2 is gone") {
+		t.Errorf("paused for %q: %s", got.Cause, got.Why)
+	}
+	w.edit(func(rel canary.Release) canary.Release { return rel.Again(p, w.now().Weights, time.Now()) })
+	r.until("it is made again", func() bool { return made.Load() == 2 })
+	w.set(onTest, workload.Deployed{Name: "shop-v2", Template: "two", Desired: 2, Ready: 2}, 2)
+	if result, err := r.ended(); err != nil || result.Release.Phase != canary.Promoted {
+		t.Errorf("%v, %+v", err, result.Release)
+	}
 }
 
 // set changes a version's Deployment.
@@ -306,11 +357,13 @@ func rolling(t *testing.T, more ...func(*world, *release.Config)) (*run, *atomic
 
 // passed reports whether so much time went by since.
 func (r *run) passed(d time.Duration) func() bool {
-	then := r.clock.Now().Add(d)
-	return func() bool { return r.clock.Now().After(then) }
+	then := time.Now().Add(d)
+	return func() bool { return time.Now().After(then) }
 }
 
-func TestInPlace(t *testing.T) {
+func TestInPlace(t *testing.T) { synctest.Test(t, testInPlace) }
+
+func testInPlace(t *testing.T) {
 	r, rolls := rolling(t)
 	r.set(stable, deployed(stable, "shop:v2", true), 2)
 	result, err := r.ended()
@@ -324,14 +377,16 @@ func TestInPlace(t *testing.T) {
 
 // TestInPlaceTurnedBack has GitOps set the stable Deployment back while it rolls.
 // That is nothing to fight over: a person decides.
-func TestInPlaceTurnedBack(t *testing.T) {
+func TestInPlaceTurnedBack(t *testing.T) { synctest.Test(t, testInPlaceTurnedBack) }
+
+func testInPlaceTurnedBack(t *testing.T) {
 	r, rolls := rolling(t)
 	r.set(stable, deployed(stable, "shop:v1", true), 2)
 	r.until("a pause", func() bool { return r.now().Position.Release.Phase == canary.Paused })
 	if got := r.now(); got.Weights != canary.AllCanary() || !strings.Contains(got.Position.Release.Why, "back") || rolls.Load() != 1 {
 		t.Errorf("weights %s, %d rolls: %s", got.Weights, rolls.Load(), got.Position.Release.Why)
 	}
-	r.edit(func(rel canary.Release) canary.Release { return rel.Again(plan(), r.now().Weights, r.clock.Now()) })
+	r.edit(func(rel canary.Release) canary.Release { return rel.Again(plan(), r.now().Weights, time.Now()) })
 	r.until("it rolls again", func() bool { return rolls.Load() == 2 })
 	r.set(stable, deployed(stable, "shop:v2", true), 2)
 	if result, err := r.ended(); err != nil || result.Release.Phase != canary.Promoted {
@@ -342,7 +397,9 @@ func TestInPlaceTurnedBack(t *testing.T) {
 // TestInPlaceForbidden has no right to change the stable Deployment. A person is
 // asked, once; the old version is whole, so that a canary that turns out bad is
 // still rolled back; and with the right it goes on.
-func TestInPlaceForbidden(t *testing.T) {
+func TestInPlaceForbidden(t *testing.T) { synctest.Test(t, testInPlaceForbidden) }
+
+func testInPlaceForbidden(t *testing.T) {
 	p := plan()
 	p.Promotion = canary.InPlace
 	w := newWorld(p)
@@ -362,13 +419,15 @@ func TestInPlaceForbidden(t *testing.T) {
 		t.Errorf("weights %s, paused for %q", got.Weights, got.Position.Release.Cause)
 	}
 	granted.Store(true)
-	w.edit(func(rel canary.Release) canary.Release { return rel.Again(p, w.now().Weights, w.clock.Now()) })
+	w.edit(func(rel canary.Release) canary.Release { return rel.Again(p, w.now().Weights, time.Now()) })
 	if result, err := r.ended(); err != nil || result.Release.Phase != canary.Promoted {
 		t.Errorf("%v, %+v", err, result.Release)
 	}
 }
 
-func TestInPlaceForbiddenAndHarmful(t *testing.T) {
+func TestInPlaceForbiddenAndHarmful(t *testing.T) { synctest.Test(t, testInPlaceForbiddenAndHarmful) }
+
+func testInPlaceForbiddenAndHarmful(t *testing.T) {
 	p := plan()
 	p.Promotion = canary.InPlace
 	w := newWorld(p)
@@ -400,7 +459,7 @@ func TestInPlaceUndone(t *testing.T) {
 		{"it may not", []error{forbidden}, canary.Paused},
 		{"it does not know any more", []error{workload.ErrNotRolled}, canary.Paused},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		t.Run(test.name, inBubble(func(t *testing.T) {
 			var asked atomic.Int32
 			r, _ := rolling(t, func(w *world, c *release.Config) {
 				c.Unroll = func(context.Context) error {
@@ -422,17 +481,19 @@ func TestInPlaceUndone(t *testing.T) {
 			if got := r.now(); got.Position.Release.Phase != test.phase || got.Weights != canary.AllStable() || int(asked.Load()) != len(test.answers) {
 				t.Errorf("%s at %s, asked %d times: %s", got.Position.Release.Phase, got.Weights, asked.Load(), got.Position.Release.Why)
 			}
-		})
+		}))
 	}
 }
 
-func TestSuperseded(t *testing.T) {
+func TestSuperseded(t *testing.T) { synctest.Test(t, testSuperseded) }
+
+func testSuperseded(t *testing.T) {
 	p := plan()
 	p.Steps[0].Min = seconds(60)
 	w := newWorld(p)
 	r := w.start(t, p)
 	r.until("the first step", r.atWeight(10))
-	w.edit(func(canary.Release) canary.Release { return canary.Begin("r2", "hash", w.clock.Now()) })
+	w.edit(func(canary.Release) canary.Release { return canary.Begin("r2", "hash", time.Now()) })
 	if _, err := r.ended(); !errors.Is(err, release.ErrSuperseded) {
 		t.Errorf("%v", err)
 	}
