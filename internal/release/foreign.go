@@ -32,8 +32,8 @@ func (e *Engine) foreignSubject() string {
 	switch {
 	case !e.sighted:
 		return ""
-	case e.missing():
-		return fmt.Sprintf("the Deployment of %s is gone", e.place.Canary)
+	case e.missing(), release.Step >= 0 && e.versions.Deployments[e.place.Canary].Deleting:
+		return e.deleted(e.place.Canary)
 	case release.Templates == "":
 		return ""
 	}
@@ -51,11 +51,19 @@ func (e *Engine) foreignSubject() string {
 		}
 		d := e.versions.Deployments[name]
 		if d.Name == "" {
-			return fmt.Sprintf("the Deployment of %s is gone", name)
+			return e.deleted(name)
 		}
 		return fmt.Sprintf("%s changed the Pod template of Deployment %s", author(d.Author), d.Name)
 	}
 	return ""
+}
+
+// deleted says what somebody does to a version.
+func (e *Engine) deleted(version string) string {
+	if e.versions.Deployments[version].Deleting {
+		return fmt.Sprintf("the Deployment of %s is being deleted", version)
+	}
+	return fmt.Sprintf("the Deployment of %s is gone", version)
 }
 
 const subsetsPart = "/subsets" // no version is called so

@@ -23,7 +23,7 @@ func (e *Engine) observe() canary.Observation {
 		Needs:       figures.Needs,
 		Lag:         figures.Least + max(time.Second, e.evidence.typical),
 		Silent:      e.evidence.silent(now),
-		CanaryReady: e.prepared && e.versions.Ready(e.place.Canary) > 0,
+		CanaryReady: e.prepared && e.versions.Ready(e.place.Canary) > 0 && !e.versions.Deployments[e.place.Canary].Deleting,
 		StableReady: e.versions.Ready(e.place.Stable) > 0,
 		Broken:      e.broken,
 		Gate:        e.gate.answer,
@@ -79,8 +79,8 @@ func (e *Engine) seeVersions(s workload.Sight) {
 	e.versions = s
 	e.sighted = true
 	e.followed = e.followed || e.rolled && e.watchedRoll() != ""
-	switch gone := s.Deployments[e.place.Canary].Gone; {
-	case !gone:
+	switch d := s.Deployments[e.place.Canary]; {
+	case !d.Gone && !d.Deleting:
 		e.lost = time.Time{}
 	case e.lost.IsZero():
 		e.lost = now
@@ -93,7 +93,7 @@ func (e *Engine) seeVersions(s workload.Sight) {
 	}
 }
 
-// missing reports whether somebody deleted the canary before its first step, and
+// missing reports whether somebody deletes the canary before its first step, and
 // nobody has resumed the release since. What is seen may lag behind what was made.
 func (e *Engine) missing() bool {
 	const lag = 2 * time.Second

@@ -287,7 +287,8 @@ func deployed(version, image string, done bool) workload.Deployed {
 }
 
 // TestCanaryDeletedBeforeItsFirstStep has somebody delete the canary that is being
-// waited for. That is told by the policy, and whoever resumes has it made again.
+// waited for, just when its Pods are ready. It gets no traffic, the policy is followed,
+// and whoever resumes has it made again.
 func TestCanaryDeletedBeforeItsFirstStep(t *testing.T) {
 	synctest.Test(t, testCanaryDeletedBeforeItsFirstStep)
 }
@@ -305,11 +306,12 @@ func testCanaryDeletedBeforeItsFirstStep(t *testing.T) {
 		}
 	})
 	r.until("it is made", func() bool { return made.Load() == 1 })
-	w.set(onTest, workload.Deployed{Gone: true}, 0)
+	w.set(onTest, workload.Deployed{Name: "shop-v2", Template: "two", Deleting: true, Desired: 2, Ready: 2}, 2)
 	r.until("a pause", func() bool { return w.now().Position.Release.Phase == canary.Paused })
-	if got := w.now().Position.Release; got.Cause != canary.CauseForeign || !strings.Contains(got.Why, "the Deployment of v2 is gone") {
-		t.Errorf("paused for %q: %s", got.Cause, got.Why)
+	if got := w.now().Position.Release; got.Cause != canary.CauseForeign || !strings.Contains(got.Why, "the Deployment of v2 is being deleted") || len(w.seen) != 1 || w.seen[0] != canary.AllStable() {
+		t.Errorf("paused for %q: %s; weights %v", got.Cause, got.Why, w.seen)
 	}
+	w.set(onTest, workload.Deployed{Gone: true}, 0)
 	w.edit(func(rel canary.Release) canary.Release { return rel.Again(p, w.now().Weights, time.Now()) })
 	r.until("it is made again", func() bool { return made.Load() == 2 })
 	w.set(onTest, workload.Deployed{Name: "shop-v2", Template: "two", Desired: 2, Ready: 2}, 2)
