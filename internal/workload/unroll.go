@@ -26,7 +26,7 @@ const (
 // beforeMost leaves room for others: annotations may take 256 KiB together.
 const beforeMost = 100 << 10 // bytes
 
-// ErrNotRolled: a Deployment does not know what it was before the template that it has.
+// ErrNotRolled says that a Deployment does not know what it was before the template that it has.
 var ErrNotRolled = errors.New("no former Pod template is known")
 
 // before is the former template, and a hash of the one that took its place: of any
