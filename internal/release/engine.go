@@ -178,6 +178,7 @@ func (e *Engine) result() Result {
 // prepare makes the canary, as often as it takes, unless that is done or under way.
 func (e *Engine) prepare(ctx context.Context) {
 	release := e.now()
+	e.prepared = e.prepared || release.Step >= 0     // by the engine before, in its last moment
 	if e.absent() && release.Resumed.After(e.lost) { // whoever resumed it wants it made again
 		e.prepared, e.preparing = false, false
 	}

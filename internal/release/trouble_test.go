@@ -286,6 +286,29 @@ func deployed(version, image string, done bool) workload.Deployed {
 	}}}
 }
 
+// TestTakenOverAtTheFirstStep has the engine before take that step, after this one has
+// read where the release stands: what it would have prepared is there.
+func TestTakenOverAtTheFirstStep(t *testing.T) { synctest.Test(t, testTakenOverAtTheFirstStep) }
+
+func testTakenOverAtTheFirstStep(t *testing.T) {
+	p := plan()
+	w := newWorld(p)
+	r := w.start(t, p, func(c *release.Config) {
+		c.Prepare = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	})
+	r.until("it waits", func() bool { return len(r.heard(event.Waiting)) > 0 })
+	w.mu.Lock()
+	place := *w.route.Position
+	step := *place.Release
+	step.Phase, step.Step, step.Weight, step.Cleared, step.Since = canary.Progressing, 0, 10, 1, time.Now()
+	place.Release = &step
+	w.change(changeTo(canary.Weights{Stable: 90, Canary: 10}, &place))
+	w.mu.Unlock()
+	if result, err := r.ended(); err != nil || result.Release.Phase != canary.Promoted {
+		t.Errorf("%v, %+v\n%s", err, result.Release, r.story())
+	}
+}
+
 // TestCanaryDeletedBeforeItsFirstStep has somebody delete the canary that is being
 // waited for, just when its Pods are ready. It gets no traffic, the policy is followed,
 // and whoever resumes has it made again.
