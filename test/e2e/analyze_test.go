@@ -53,17 +53,20 @@ func TestAnalyze(t *testing.T) {
 // when it begins to fail.
 func TestAnalyzeLateOnset(t *testing.T) {
 	t.Parallel()
-	for _, s := range judged(t, labtest.Trial{Canary: "FAULT_ERROR_SHARE=0.3 FAULT_ERROR_AFTER=25s", Weight: 30}, 80) {
-		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
-			w := watch(t, "canaryctl analyze -w --interval 1s -o json "+s.flags, s.env)
-			first := w.until(time.Minute, "requests of the canary", func(v verdict) bool { return v.requests() > 0 })
-			if first.Metrics[0].Canary.Bad > 0 || first.Verdict == "fail" {
-				t.Fatalf("the fault was there before the first look: %+v", first)
-			}
-			w.until(2*time.Minute, "a fail", func(v verdict) bool { return v.Verdict == "fail" })
-			w.interrupt()
-		})
+	sources := judged(t, labtest.Trial{Canary: "FAULT_ERROR_SHARE=0.3 FAULT_ERROR_AFTER=25s", Weight: 30}, 80)
+	var watching []*watched // all at once: the fault waits for nobody
+	for _, s := range sources {
+		watching = append(watching, watch(t, "canaryctl analyze -w --interval 1s -o json "+s.flags, s.env))
+	}
+	for i, w := range watching {
+		first := w.until(time.Minute, "requests of the canary", func(v verdict) bool { return v.requests() > 0 })
+		if first.Metrics[0].Canary.Bad > 0 || first.Verdict == "fail" {
+			t.Fatalf("%s: the fault was there before the first look: %+v", sources[i].name, first)
+		}
+	}
+	for _, w := range watching {
+		w.until(2*time.Minute, "a fail", func(v verdict) bool { return v.Verdict == "fail" })
+		w.interrupt()
 	}
 }
 
