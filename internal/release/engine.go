@@ -66,7 +66,6 @@ func New(c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{c: c, route: c.Route, place: *c.Route.Position, notes: maps.Clone(c.Route.Notes), news: make(chan func())}
-	e.prepared = e.now().Step >= 0
 	return e, nil
 }
 
@@ -178,11 +177,10 @@ func (e *Engine) result() Result {
 // prepare makes the canary, as often as it takes, unless that is done or under way.
 func (e *Engine) prepare(ctx context.Context) {
 	release := e.now()
-	e.prepared = e.prepared || release.Step >= 0     // by the engine before, in its last moment
 	if e.absent() && release.Resumed.After(e.lost) { // whoever resumed it wants it made again
 		e.prepared, e.preparing = false, false
 	}
-	if e.prepared || e.preparing || release.Phase != canary.Preparing {
+	if e.made() || e.preparing || release.Phase != canary.Preparing {
 		return
 	}
 	e.preparing = true
@@ -204,6 +202,10 @@ func (e *Engine) prepare(ctx context.Context) {
 		}
 	})
 }
+
+// made reports whether the canary is there and in the route: this engine has seen to
+// it, or whoever took the first step.
+func (e *Engine) made() bool { return e.prepared || e.now().Step >= 0 }
 
 // prepareAgain is the longest pause between two attempts to make the canary.
 const prepareAgain = 10 * time.Second

@@ -23,7 +23,7 @@ func (e *Engine) observe() canary.Observation {
 		Needs:       figures.Needs,
 		Lag:         figures.Least + max(time.Second, e.evidence.typical),
 		Silent:      e.evidence.silent(now),
-		CanaryReady: e.prepared && e.versions.Ready(e.place.Canary) > 0 && !e.versions.Deployments[e.place.Canary].Deleting,
+		CanaryReady: e.made() && e.versions.Ready(e.place.Canary) > 0 && !e.versions.Deployments[e.place.Canary].Deleting,
 		StableReady: e.versions.Ready(e.place.Stable) > 0,
 		Broken:      e.broken,
 		Gate:        e.gate.answer,
@@ -33,7 +33,7 @@ func (e *Engine) observe() canary.Observation {
 	if known := e.evidence.latest(); known != nil && known.Verdict == o.Verdict {
 		o.Why = known.Why
 	}
-	if e.prepared && !e.unready.IsZero() {
+	if e.made() && !e.unready.IsZero() {
 		o.Unready = now.Sub(e.unready)
 	}
 	if release.Rolling() {

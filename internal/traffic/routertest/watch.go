@@ -17,7 +17,7 @@ const patience = 20 * time.Second
 func (s Suite) watch(t *testing.T) {
 	f := s.New(t)
 	if _, ok := f.Router.(traffic.Watching); !ok {
-		t.Skip("the router cannot watch")
+		t.Fatal("the router cannot watch, and no release can be driven without")
 	}
 	r := f.admitted(t)
 	w := Watch(t, f.Router, r)
