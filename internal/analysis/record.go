@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ type record struct {
 	End    time.Time                    `json:"end"`
 	Strata []stats.Counts               `json:"strata"`
 	Pods   map[string][]stats.PodCounts `json:"pods,omitempty"`
+	Unread []string                     `json:"unread,omitempty"`
 	Before bool                         `json:"before,omitempty"`
 }
 
@@ -34,7 +36,7 @@ type record struct {
 // Pods are filed under "stable" and "canary", as whoever reads it calls them.
 func Write(w io.Writer, i metrics.Interval, v Versions) error {
 	r := record(i)
-	r.Pods = nil
+	r.Pods, r.Unread = nil, nil
 	for role, version := range map[string]string{"stable": v.Stable, "canary": v.Canary} {
 		if pods, ok := i.Pods[version]; ok {
 			if r.Pods == nil {
@@ -42,7 +44,11 @@ func Write(w io.Writer, i metrics.Interval, v Versions) error {
 			}
 			r.Pods[role] = pods
 		}
+		if slices.Contains(i.Unread, version) {
+			r.Unread = append(r.Unread, role)
+		}
 	}
+	slices.Sort(r.Unread)
 	line, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("record an interval of %q: %w", i.Metric, err)

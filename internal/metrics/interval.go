@@ -24,8 +24,8 @@ var (
 // Interval is what happened between two readings of one metric. Both versions
 // were read at both ends: time in which one of them was not is in no interval.
 type Interval struct {
-	// Metric names it: "errors", or "latency le=0.25" for an edge of a histogram,
-	// in seconds; see EdgeName.
+	// Metric names it: MetricErrors, MetricGivenUp, MetricUnanswered, or
+	// "latency le=0.25" for an edge of a histogram, in seconds; see EdgeName.
 	Metric string
 	// Start and End are when the counters were read, by the source's clock.
 	Start, End time.Time
@@ -35,6 +35,9 @@ type Interval struct {
 	// Pods is what each Pod answered, by version, for over-dispersion. It is nil
 	// where the source does not tell Pods apart.
 	Pods map[string][]stats.PodCounts
+	// Unread are the versions whose requests nothing that was read could have
+	// counted: that there are none of them says nothing.
+	Unread []string
 	// Before marks what stable alone had answered up to the beginning, which is
 	// then End; Start is zero, since it counted for as long as its processes lived.
 	// It is there to choose edges of a histogram by, and is no evidence.

@@ -9,10 +9,17 @@ import (
 	"time"
 )
 
-// Names of the metrics that a profile gives.
+// Names of the metrics that a profile gives. A request ends as good, as failed, or
+// given up: whoever sent it left before the answer. One that has not ended is open.
 const (
-	MetricErrors  = "errors"
-	MetricLatency = "latency"
+	// MetricErrors counts those that were answered, and of them those that failed.
+	MetricErrors = "errors"
+	// MetricGivenUp counts all that ended, and of them those that were given up.
+	MetricGivenUp = "given-up"
+	// MetricUnanswered counts those that ended or are open, and of them those that
+	// have been open for longer than any answer should take.
+	MetricUnanswered = "unanswered"
+	MetricLatency    = "latency"
 )
 
 // Point is a series of an instrument at one time, as a source has it.
