@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
@@ -42,6 +41,10 @@ type Differ struct {
 	latest  time.Time // of all samples
 	first   time.Time // the first begin
 	past    bool      // needs not be told, or has been
+
+	senders map[string]bool // those that are read themselves
+	pending map[string]pending
+	owed    map[owing]float64
 }
 
 // target is what is read at one go.
@@ -50,6 +53,9 @@ type target struct {
 	period time.Duration // the shortest between two readings; 0 before the second
 	from   time.Time     // what it read up to then does not count
 	left   bool          // is known to be gone
+
+	versions []string // that it counted the requests of
+	all      bool     // it counts those of all versions
 }
 
 // NewDiffer starts counting after begin: what a series has at or before that is
@@ -58,7 +64,8 @@ func NewDiffer(c DifferConfig, begin time.Time) *Differ {
 	if c.MaxGap <= 0 {
 		c.MaxGap = DefaultMaxGap
 	}
-	return &Differ{config: c, series: map[string]*tally{}, targets: map[string]*target{}, begin: begin, start: begin, first: begin, past: !c.Before}
+	return &Differ{config: c, series: map[string]*tally{}, targets: map[string]*target{},
+		senders: map[string]bool{}, pending: map[string]pending{}, owed: map[owing]float64{}, begin: begin, start: begin, first: begin, past: !c.Before}
 }
 
 // Read takes samples in any order and returns the intervals that they complete,
@@ -123,6 +130,13 @@ func (d *Differ) take(s *Sample) {
 		known.from = s.At // the last interval ended without it, so others are ahead
 	}
 	known.read(s.At)
+	known.counts(s)
+	if s.Side == Sender {
+		d.senders[s.Peer] = true
+	}
+	if s.Series == "" {
+		return
+	}
 	if t == nil {
 		t = &tally{}
 		d.series[s.Series] = t
@@ -134,6 +148,14 @@ func (d *Differ) take(s *Sample) {
 	if s.At.After(d.latest) {
 		d.latest = s.At
 	}
+}
+
+// counts notes whose requests a target is seen to count.
+func (t *target) counts(s *Sample) {
+	if s.Version != "" && !slices.Contains(t.versions, s.Version) {
+		t.versions = append(t.versions, s.Version)
+	}
+	t.all = t.all || s.Side == Sender || len(t.versions) > 1
 }
 
 // appear makes a target that has not been seen before.
@@ -274,15 +296,16 @@ func (d *Differ) close(at time.Time) []Interval {
 		}
 	}
 	d.before, d.start = d.start, at
+	d.senders = d.heardSenders(at)
 	return intervals
 }
 
 const forgotten = time.Hour
 
-// limits are the edges that every series has: two versions with different
-// buckets can be compared only where they agree.
-func (d *Differ) limits(at time.Time) []float64 {
-	var common []float64
+// ways are those that every series has: two versions with different buckets can be
+// compared only where they agree.
+func (d *Differ) ways(at time.Time) []Way {
+	var common []Way
 	first := true
 	for _, t := range d.series {
 		if at.Sub(t.last.At) > d.config.MaxGap {
@@ -290,24 +313,15 @@ func (d *Differ) limits(at time.Time) []float64 {
 		}
 		if first {
 			for _, b := range t.last.Bad {
-				common = append(common, b.Limit)
+				common = append(common, b.Way)
 			}
 			first = false
 			continue
 		}
-		common = slices.DeleteFunc(common, func(limit float64) bool {
-			_, ok := t.last.at(limit)
+		common = slices.DeleteFunc(common, func(w Way) bool {
+			_, ok := t.last.at(w)
 			return !ok
 		})
 	}
 	return common
-}
-
-// at finds the count above a limit.
-func (s *Sample) at(limit float64) (count uint64, ok bool) {
-	i, ok := slices.BinarySearchFunc(s.Bad, limit, func(b Bad, l float64) int { return cmp.Compare(b.Limit, l) })
-	if !ok {
-		return 0, false
-	}
-	return s.Bad[i].Count, true
 }

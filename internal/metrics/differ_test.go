@@ -28,6 +28,9 @@ type seen struct {
 func summary(intervals []Interval) []seen {
 	var all []seen
 	for _, i := range intervals {
+		if i.Metric == MetricGivenUp {
+			continue // of the same requests
+		}
 		for _, c := range i.Strata {
 			all = append(all, seen{i.Start.Sub(clock(0)).Seconds(), i.End.Sub(clock(0)).Seconds(), c})
 		}

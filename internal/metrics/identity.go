@@ -18,7 +18,8 @@ type Identity []Mark
 // and {pod} for the names of a version's Pods, <app>-<version>-<hash>-<letters>.
 // An empty pattern matches a label that is not there.
 type Mark struct {
-	// Role is "stable" or "canary" where labels tell roles apart and not versions.
+	// Role is "stable" or "canary" where labels tell roles apart and not versions, and
+	// "nobody" for series of the Service whose version no label says.
 	Role   string            `json:"role,omitempty"`
 	Labels map[string]string `json:"labels"`
 }
@@ -27,6 +28,7 @@ type Mark struct {
 const (
 	RoleStable = "stable"
 	RoleCanary = "canary"
+	RoleNobody = "nobody"
 )
 
 // byPod is how the Pod's name tells, as every scrape configuration sets it.
@@ -48,9 +50,17 @@ func fill(pattern string, r Release, version string) string {
 	).Replace(pattern)
 }
 
-// of reports whether the mark is one of the version.
-func (m Mark) of(r Release, version string) bool {
-	return m.Role == "" || m.Role == RoleStable && version == r.Stable || m.Role == RoleCanary && version == r.Canary
+// versions are those that the mark tells; "" stands for that of nobody.
+func (m Mark) versions(r Release) []string {
+	switch m.Role {
+	case RoleStable:
+		return []string{r.Stable}
+	case RoleCanary:
+		return r.Versions()[1:]
+	case RoleNobody:
+		return []string{""}
+	}
+	return r.Versions()
 }
 
 // Matchers returns the regular expression for each label that together select
@@ -61,10 +71,8 @@ func (i Identity) Matchers(releases []Release) map[string]string {
 	for _, label := range i.common() {
 		for _, mark := range i {
 			for _, r := range releases {
-				for _, v := range r.Versions() {
-					if mark.of(r, v) {
-						values[label] = append(values[label], fill(mark.Labels[label], r, v))
-					}
+				for _, v := range mark.versions(r) {
+					values[label] = append(values[label], fill(mark.Labels[label], r, v))
 				}
 			}
 		}
@@ -75,6 +83,17 @@ func (i Identity) Matchers(releases []Release) map[string]string {
 		matchers[label] = strings.Join(slices.Compact(all), "|")
 	}
 	return matchers
+}
+
+// nobodyLast puts the marks that tell a version before those that tell none.
+func nobodyLast(a, b Mark) int {
+	switch {
+	case a.Role != RoleNobody && b.Role == RoleNobody:
+		return -1
+	case a.Role == RoleNobody && b.Role != RoleNobody:
+		return 1
+	}
+	return 0
 }
 
 // common are the labels of all marks.
@@ -113,11 +132,8 @@ type exact struct {
 // Owner makes one. An error wraps ErrProfile.
 func (i Identity) Owner(r Release) (Owner, error) {
 	var o Owner
-	for _, v := range r.Versions() {
-		for _, mark := range i {
-			if !mark.of(r, v) {
-				continue
-			}
+	for _, mark := range slices.SortedStableFunc(slices.Values(i), nobodyLast) {
+		for _, v := range mark.versions(r) {
 			own := ownMark{version: v}
 			for _, label := range slices.Sorted(maps.Keys(mark.Labels)) {
 				e, err := newExact(label, fill(mark.Labels[label], r, v))
@@ -158,7 +174,8 @@ func cheaper(a, b exact) int {
 	return 0
 }
 
-// Version returns which version of the release a series belongs to.
+// Version returns which version of the release a series belongs to; it is empty for
+// one of the Service that says none.
 func (o Owner) Version(labels map[string]string) (version string, ok bool) {
 	for _, mark := range o.marks {
 		if mark.match(labels) {
@@ -209,8 +226,8 @@ func (i Identity) validate() error {
 }
 
 func (m Mark) validate() error {
-	if m.Role != "" && m.Role != RoleStable && m.Role != RoleCanary {
-		return fmt.Errorf("role %q: say %s or %s, or leave it out", m.Role, RoleStable, RoleCanary)
+	if m.Role != "" && m.Role != RoleStable && m.Role != RoleCanary && m.Role != RoleNobody {
+		return fmt.Errorf("role %q: say %s, %s or %s, or leave it out", m.Role, RoleStable, RoleCanary, RoleNobody)
 	}
 	if err := labelNames(m.Labels); err != nil {
 		return err

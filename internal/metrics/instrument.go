@@ -20,7 +20,10 @@ type instrument struct {
 	edges bool
 	scale float64
 	// native is the form of histograms that this spelling is read from.
-	native bool
+	native   bool
+	protocol string
+	// How a request ended, by the labels of its series: the first that holds.
+	good, givenUp, failed [][]matcher
 }
 
 // count says what a series adds to.
@@ -29,6 +32,9 @@ type count struct {
 	where, not []matcher
 	total, bad bool
 }
+
+// adds is what a series adds to: all requests, those that failed, those given up.
+type adds struct{ total, failed, givenUp bool }
 
 type matcher struct {
 	labels  []string
@@ -43,7 +49,7 @@ func (p Profile) compile(metric string) ([]instrument, error) {
 	}
 	var all []instrument
 	for _, i := range list {
-		one, err := i.compile(metric == MetricLatency)
+		one, err := i.compile(metric == MetricLatency, p.grpcFailed)
 		if err != nil {
 			return nil, fmt.Errorf("%w %q: %s: %w", ErrProfile, p.Name, i.Name, err)
 		}
@@ -54,9 +60,17 @@ func (p Profile) compile(metric string) ([]instrument, error) {
 
 // compile gives both forms of what a histogram is read from: one that is kept as
 // a native one alone has no series of its count.
-func (i Instrument) compile(edges bool) ([]instrument, error) {
-	one := instrument{name: i.Name, stratum: strings.Split(i.Stratum, "|"), edges: edges, scale: i.Scale}
+func (i Instrument) compile(edges bool, grpcFailed []string) ([]instrument, error) {
+	one := instrument{name: i.Name, stratum: strings.Split(i.Stratum, "|"), edges: edges, scale: i.Scale, protocol: i.Protocol}
 	var err error
+	for _, outcome := range []struct {
+		conditions []Condition
+		to         *[][]matcher
+	}{{i.Good, &one.good}, {i.GivenUp, &one.givenUp}, {i.failed(), &one.failed}} {
+		if *outcome.to, err = compileAny(outcome.conditions, grpcFailed); err != nil {
+			return nil, err
+		}
+	}
 	if i.Counters != nil {
 		one.name, one.counts, err = i.Counters.compile()
 		return []instrument{one}, err
@@ -80,7 +94,15 @@ func (i Instrument) compile(edges bool) ([]instrument, error) {
 	return []instrument{one, native}, err
 }
 
-// labelled counts requests whose errors are told by labels.
+// failed are the conditions, of which bad may be one.
+func (i Instrument) failed() []Condition {
+	if len(i.Bad) == 0 {
+		return i.Failed
+	}
+	return append([]Condition{i.Bad}, i.Failed...)
+}
+
+// labelled counts requests whose outcome is told by labels.
 func (i Instrument) labelled(name string) ([]count, error) {
 	where, err := matchers(i.where)
 	if err != nil {
@@ -90,12 +112,7 @@ func (i Instrument) labelled(name string) ([]count, error) {
 	if err != nil {
 		return nil, err
 	}
-	counts := []count{{name: name, where: where, not: not, total: true}}
-	bad, err := matchers(i.Bad)
-	if len(bad) > 0 {
-		counts = append(counts, count{name: name, where: slices.Concat(where, bad), not: not, bad: true})
-	}
-	return counts, err
+	return []count{{name: name, where: where, not: not, total: true}}, nil
 }
 
 func (c *Counters) compile() (name string, counts []count, err error) {
@@ -146,20 +163,29 @@ func (i *instrument) reads(p *Point) bool {
 }
 
 // adds says what a point adds to, if to anything.
-func (i *instrument) adds(p *Point) (total, bad bool) {
+func (i *instrument) adds(p *Point) adds {
+	var a adds
 	if !i.form(p) {
-		return false, false
+		return a
 	}
 	for _, c := range i.counts {
 		if c.name == p.Name && matchAll(c.where, p.Labels) && !slices.ContainsFunc(c.not, func(m matcher) bool { return m.match(p.Labels) }) {
-			total, bad = total || c.total, bad || c.bad
+			a.total, a.failed = a.total || c.total, a.failed || c.bad
 		}
 	}
-	return total, bad
+	switch {
+	case !a.total || a.failed || matchAny(i.good, p.Labels):
+	case matchAny(i.givenUp, p.Labels):
+		a.givenUp = true
+	default:
+		a.failed = matchAny(i.failed, p.Labels)
+	}
+	return a
 }
 
-// measure fills in what a point has counted.
-func (i *instrument) measure(s *Sample, p *Point, total, bad bool) (err error) {
+// measure fills in what a point has counted; leavers says that those who left are
+// counted by the metric, if not by this series.
+func (i *instrument) measure(s *Sample, p *Point, a adds, leavers bool) (err error) {
 	switch {
 	case i.edges && i.native:
 		s.Total, s.Bad, err = NativeEdges(p.Histogram.Count, p.Histogram.Native, i.scale)
@@ -173,12 +199,18 @@ func (i *instrument) measure(s *Sample, p *Point, total, bad bool) (err error) {
 		value = p.Histogram.Count
 	}
 	n, err := stats.Count(value)
-	if total {
+	if a.total {
 		s.Total = n
 	}
 	s.Bad = Errors(0)
-	if bad {
+	if a.failed {
 		s.Bad = Errors(n)
+	}
+	if leavers {
+		s.Bad = append(s.Bad, Bad{Way: GivenUp})
+		if a.givenUp {
+			s.Bad[1].Count = n
+		}
 	}
 	return err
 }

@@ -45,43 +45,60 @@ type Histogram struct {
 
 // Meter reads one metric of one release in points, and gives intervals.
 type Meter struct {
-	differ *Differ
-	where  []matcher
-	chosen *instrument // the spelling in use, once it is known
-	all    []instrument
-	bad    error
+	differ  *Differ
+	sides   Sides
+	peer    []string
+	all     []instrument
+	chosen  map[string]*instrument // the spelling in use, by protocol, once it is known
+	kinds   map[string]kind        // by series and reader
+	leavers bool                   // those who left are counted
+	bad     error
+}
+
+// kind is what a series is: its labels do not change.
+type kind struct {
+	side       Side
+	peer       string
+	instrument *instrument
+	adds       adds
 }
 
 // NewMeter reads config.Metric, MetricErrors or MetricLatency, with a profile.
 func NewMeter(p Profile, config DifferConfig, begin time.Time) (*Meter, error) {
-	m := &Meter{differ: NewDiffer(config, begin)}
+	m := &Meter{differ: NewDiffer(config, begin), peer: p.Peer, chosen: map[string]*instrument{}, kinds: map[string]kind{}}
 	var err error
-	if m.where, err = matchers(p.Where); err != nil {
-		return nil, fmt.Errorf("%w %q: %w", ErrProfile, p.Name, err)
+	if m.sides, err = p.Sides(); err != nil {
+		return nil, err
 	}
-	m.all, err = p.compile(config.Metric)
-	return m, err
+	if m.all, err = p.compile(config.Metric); err != nil {
+		return nil, err
+	}
+	m.leavers = slices.ContainsFunc(m.all, func(i instrument) bool { return len(i.givenUp) > 0 })
+	return m, nil
 }
 
 // Read takes points in any order and returns the intervals that they complete.
 // Points that are not of this metric are passed over.
 func (m *Meter) Read(points []Point) []Interval {
-	points = slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return !matchAll(m.where, p.Labels) })
-	if m.chosen == nil { // for good: another would compare what one library counts with what another does
-		m.chosen = choose(m.all, points)
-	}
-	if m.chosen == nil {
-		return nil
+	m.choose(points)
+	if len(m.kinds) > 2*len(points)+fewKinds {
+		clear(m.kinds) // of series that are gone
 	}
 	samples := make([]Sample, 0, len(points))
 	for i := range points {
 		p := &points[i]
-		total, bad := m.chosen.adds(p)
-		if !total && !bad {
+		s, k := m.sample(p)
+		if k.side == "" {
 			continue
 		}
-		s := m.sample(p)
-		err := m.chosen.measure(&s, p, total, bad)
+		if k.instrument == nil || !k.adds.total && !k.adds.failed {
+			if p.Pod != "" { // it says nothing, but that the Pod was read
+				samples = append(samples, Sample{Version: p.Version, Pod: p.Pod, Target: s.Target, Side: k.side, Peer: k.peer, At: p.At})
+			}
+			continue
+		}
+		s.Stratum, _ = first(k.instrument.stratum, p.Labels)
+		err := k.instrument.measure(&s, p, k.adds, m.leavers)
 		if err != nil { // NaN, a fraction, a torn histogram: no count was read
 			m.bad = fmt.Errorf("%s of %s: %w", p.Name, p.Labels, err)
 			continue
@@ -89,6 +106,39 @@ func (m *Meter) Read(points []Point) []Interval {
 		samples = append(samples, s)
 	}
 	return m.differ.Read(samples)
+}
+
+const fewKinds = 1000
+
+// choose settles on one spelling for each protocol. That is for good: another would
+// compare what one library counts with what another does.
+func (m *Meter) choose(points []Point) {
+	for i := range m.all {
+		one := &m.all[i]
+		if m.chosen[one.protocol] != nil {
+			continue
+		}
+		if slices.ContainsFunc(points, func(p Point) bool { return one.reads(&p) && m.sides.Of(p.Labels) != "" }) {
+			m.chosen[one.protocol] = one
+			clear(m.kinds)
+		}
+	}
+}
+
+// kindOf says what a series is.
+func (m *Meter) kindOf(p *Point) kind {
+	k := kind{side: m.sides.Of(p.Labels)}
+	var peer strings.Builder
+	for _, label := range m.peer {
+		fmt.Fprintf(&peer, "\x00%s", p.Labels[label])
+	}
+	k.peer = peer.String()
+	for _, i := range m.chosen {
+		if a := i.adds(p); a.total || a.failed {
+			k.instrument, k.adds = i, a
+		}
+	}
+	return k
 }
 
 // Leave says that a Pod is known to be gone.
@@ -132,25 +182,21 @@ func NoData(meters ...*Meter) error {
 	return why
 }
 
-// choose returns the first spelling that has a series.
-func choose(all []instrument, points []Point) *instrument {
-	for i := range all {
-		if slices.ContainsFunc(points, func(p Point) bool { return all[i].reads(&p) }) {
-			return &all[i]
-		}
-	}
-	return nil
-}
-
-func (m *Meter) sample(p *Point) Sample {
+// sample is what a point says of its series, but the counts.
+func (m *Meter) sample(p *Point) (Sample, kind) {
 	s := Sample{Version: p.Version, Pod: p.Pod, At: p.At, Born: p.Born}
-	s.Stratum, _ = first(m.chosen.stratum, p.Labels)
 	s.Series, s.Reader = identify(p.Name, p.Labels)
+	k, known := m.kinds[s.Series+s.Reader]
+	if !known {
+		k = m.kindOf(p)
+		m.kinds[s.Series+s.Reader] = k
+	}
+	s.Side, s.Peer = k.side, k.peer
 	s.Target = p.Labels["namespace"] + "/" + p.Labels["pod"]
 	if p.Labels["pod"] == "" {
 		s.Target = p.Labels["instance"]
 	}
-	return s
+	return s, k
 }
 
 // identify splits labels into what was counted and who read it. A Pod that two

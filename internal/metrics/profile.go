@@ -4,6 +4,7 @@ import (
 	_ "embed" // for the profiles
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,17 +23,41 @@ type Profile struct {
 	Name     string            `json:"name"`
 	Identity Identity          `json:"identity,omitempty"` // left out: the Pod's name says it
 	Where    map[string]string `json:"where,omitempty"`    // labels every series must have
+	// Sender and Receiver are the labels of those who count requests where they are
+	// sent, and where they arrive; without either, the Pods count their own. With
+	// both, a request may be counted twice, and Peer are the labels that both sides
+	// name the sender by.
+	Sender   map[string]string `json:"sender,omitempty"`
+	Receiver map[string]string `json:"receiver,omitempty"`
+	Peer     []string          `json:"peer,omitempty"`
 	Errors   []Instrument      `json:"errors,omitempty"`
 	Latency  []Instrument      `json:"latency,omitempty"`
+
+	grpcFailed []string // by name; what {grpc-failed} stands for
 }
 
-// Instrument is one counter or histogram, or a pair of counters. A key of Bad and
-// Not, and Stratum, may be several names of a label, "code|status": the first that
-// a series has counts.
+// WithGRPCFailed says which gRPC statuses count as failed; see ParseGRPCStatus.
+func (p Profile) WithGRPCFailed(statuses []string) Profile {
+	p.grpcFailed = statuses
+	return p
+}
+
+// Instrument is one counter or histogram, or a pair of counters. A key of a
+// condition and of Not, and Stratum, may be several names of a label, "code|status":
+// the first that a series has counts.
+//
+// A request that meets a condition of Good is good; else it was given up by a
+// condition of GivenUp, failed by Bad or one of Failed, and is good without any.
 type Instrument struct {
-	Name string            `json:"name,omitempty"`
-	Bad  map[string]string `json:"bad,omitempty"` // what makes a request an error
-	Not  map[string]string `json:"not,omitempty"` // series to leave out
+	Name    string      `json:"name,omitempty"`
+	Bad     Condition   `json:"bad,omitempty"` // one of Failed, where one says it all
+	Failed  []Condition `json:"failed,omitempty"`
+	GivenUp []Condition `json:"givenUp,omitempty"`
+	Good    []Condition `json:"good,omitempty"`
+	Not     Condition   `json:"not,omitempty"` // series to leave out
+	// Protocol tells apart what is counted side by side, such as grpc, by an
+	// application that speaks both. Of each, one spelling is read.
+	Protocol string `json:"protocol,omitempty"`
 	// Counters are there instead of Name and Bad, where errors are counted by a
 	// metric of their own.
 	Counters *Counters `json:"counters,omitempty"`
@@ -91,6 +116,7 @@ func ParseProfiles(text []byte) ([]Profile, error) {
 		if p.Identity == nil {
 			p.Identity = byPod()
 		}
+		p.grpcFailed = DefaultGRPCFailed()
 		if err := p.validate(); err != nil {
 			return nil, fmt.Errorf("%w %q: %w", ErrProfile, p.Name, err)
 		}
@@ -109,8 +135,13 @@ func (p Profile) validate() error {
 	if len(p.Errors)+len(p.Latency) == 0 {
 		return errors.New("it names no metric")
 	}
-	if err := errors.Join(p.Identity.validate(), labelNames(p.Where), patterns(p.Where)); err != nil {
+	if err := errors.Join(p.Identity.validate(), p.validateSides()); err != nil {
 		return err
+	}
+	for _, labels := range []map[string]string{p.Where, p.Sender, p.Receiver} {
+		if err := errors.Join(labelNames(labels), patterns(labels)); err != nil {
+			return err
+		}
 	}
 	for _, i := range p.Errors {
 		if err := i.validateErrors(); err != nil {
@@ -125,10 +156,22 @@ func (p Profile) validate() error {
 	return nil
 }
 
+func (p Profile) validateSides() error {
+	if both := p.Sender != nil && p.Receiver != nil; both != (len(p.Peer) > 0) {
+		return errors.New("sender and receiver count the same requests: peer must name the labels that say, on both sides, who sent them")
+	}
+	return nil
+}
+
+// outcomes are all conditions.
+func (i Instrument) outcomes() []Condition {
+	return slices.Concat(i.failed(), i.GivenUp, i.Good)
+}
+
 func (i Instrument) validateErrors() error {
 	if c := i.Counters; c != nil {
 		switch {
-		case i.Name != "" || len(i.Bad) > 0 || len(i.Not) > 0:
+		case i.Name != "" || len(i.outcomes()) > 0 || len(i.Not) > 0:
 			return errors.New("counters stand alone: their selectors say all that name, bad and not could")
 		case c.Bad == nil:
 			return errors.New("counters: bad must say what failed")
@@ -140,14 +183,14 @@ func (i Instrument) validateErrors() error {
 	if err := i.named(); err != nil {
 		return err
 	}
-	if len(i.Bad) == 0 {
-		return fmt.Errorf("%s: bad must say which requests are errors", i.Name)
+	if len(i.failed()) == 0 {
+		return fmt.Errorf("%s: bad must say which requests are errors, or failed", i.Name)
 	}
 	return nil
 }
 
 func (i Instrument) validateLatency() error {
-	if i.Counters != nil || len(i.Bad) > 0 {
+	if i.Counters != nil || len(i.outcomes()) > 0 {
 		return errors.New("latency is a histogram: it has no counters and no bad")
 	}
 	if err := i.named(); err != nil {
@@ -163,10 +206,33 @@ func (i Instrument) named() error {
 	if !metricName(i.Name) {
 		return fmt.Errorf("%q is no name of a metric", i.Name)
 	}
-	if err := errors.Join(patterns(i.Bad), patterns(i.Not)); err != nil {
+	if err := patterns(i.Not); err != nil {
+		return fmt.Errorf("%s: %w", i.Name, err)
+	}
+	if _, err := compileAny(i.outcomes(), nil); err != nil {
 		return fmt.Errorf("%s: %w", i.Name, err)
 	}
 	return nil
+}
+
+// Matchers are regular expressions for the labels that together select the series
+// of all the releases, and perhaps some more.
+func (p Profile) Matchers(releases []Release) map[string]string {
+	all := p.Identity.Matchers(releases)
+	maps.Copy(all, p.Where)
+	for label, pattern := range p.Sender {
+		other, both := p.Receiver[label]
+		switch {
+		case p.Receiver == nil:
+			all[label] = pattern
+		case both:
+			all[label] = pattern + "|" + other
+		}
+	}
+	if p.Sender == nil {
+		maps.Copy(all, p.Receiver)
+	}
+	return all
 }
 
 // Names are those of the series that a metric, MetricErrors or MetricLatency, is

@@ -44,7 +44,8 @@ func TestProfilesReadWhatLibrariesWrite(t *testing.T) {
 		{"mesh", "istio", "istio_requests_total", mesh("destination", "500"), &seen{5, 6, strata("", 3, 3)}},
 		{"waypoint", "istio", "istio_requests_total", mesh("waypoint", "200"), &seen{5, 6, strata("", 3, 0)}},
 		{"gateway", "istio-source", "istio_requests_total", mesh("source", "503"), &seen{5, 6, strata("", 3, 3)}},
-		{"the other reporter", "istio", "istio_requests_total", mesh("source", "500"), nil},
+		{"the sender", "istio", "istio_requests_total", mesh("source", "500"), &seen{5, 6, strata("", 3, 3)}},
+		{"the other reporter", "istio-source", "istio_requests_total", mesh("destination", "500"), nil},
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			p, err := FindProfile(test.profile)
@@ -131,7 +132,7 @@ func TestProfilesThatCannotBe(t *testing.T) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := FindProfile("linkerd"); err == nil || !strings.Contains(err.Error(), "there are istio, istio-source, app") {
+	if _, err := FindProfile("linkerd"); err == nil || !strings.Contains(err.Error(), "there are istio, istio-source, istio-destination, app") {
 		t.Errorf("an unknown profile: %v", err)
 	}
 }

@@ -37,8 +37,12 @@ type Sample struct {
 	Series string
 	// Reader tells those readers apart: two jobs that scrape one Pod, or the
 	// replicas of a Prometheus. Only one is believed at a time.
-	Reader  string
+	Reader string
+	// Version is empty where no answer came, and so nobody wrote whose it was.
 	Version string
+	// Side is who counted, and Peer who sent the requests, by what both sides call it.
+	Side Side
+	Peer string
 	// Target is what is read at one go, such as a Pod.
 	Target string
 	// Pod is the Pod that answered the requests; empty where the source does not
@@ -49,19 +53,50 @@ type Sample struct {
 	At, Born time.Time
 
 	Total uint64
-	// Bad are those of Total that count against the version: one entry for a
-	// counter of errors, one for every edge of a histogram, in order of Limit.
+	// Bad are those of Total that count against the version: one entry for each
+	// outcome of a counter, one for every edge of a histogram, in order of Way.
 	Bad []Bad
 }
 
-// Bad is how many answers were above a limit.
+// Bad is how many requests were bad in one way.
 type Bad struct {
-	Limit float64 // in seconds; 0 for errors
+	Way   Way
 	Count uint64
 }
 
-// Errors makes the Bad of a counter.
-func Errors(count uint64) []Bad { return []Bad{{Count: count}} }
+// Way is how a request is bad: Failed, GivenUp, or else that it took longer than
+// so many seconds.
+type Way float64
+
+// The outcomes of a request that are not good.
+const (
+	Failed  Way = -2
+	GivenUp Way = -1
+)
+
+// metric is the name of the intervals that count it; of an outcome among several
+// metrics of errors.
+func (w Way) metric() string {
+	switch w {
+	case Failed:
+		return MetricErrors
+	case GivenUp:
+		return MetricGivenUp
+	}
+	return EdgeName(float64(w))
+}
+
+// Errors makes the Bad of a counter that does not know who left.
+func Errors(failed uint64) []Bad { return []Bad{{Failed, failed}} }
+
+// Side is on which side of a request it was counted.
+type Side string
+
+// The sides.
+const (
+	Sender   Side = "sender"   // a client's sidecar, or a gateway: it sends to all versions
+	Receiver Side = "receiver" // the Pod that answers, or its sidecar
+)
 
 // Bucket is a bucket of a histogram: how many values lie in (Lower, Upper].
 type Bucket struct{ Lower, Upper, Count float64 }
@@ -87,10 +122,10 @@ func ClassicEdges(buckets []Cumulative, scale float64) (total uint64, bad []Bad,
 			return 0, nil, fmt.Errorf("bucket le=%g: %w", b.LE, err)
 		case within > total:
 			return 0, nil, fmt.Errorf("%w: %d values up to %g of %d in all", stats.ErrCounts, within, b.LE, total)
-		case !(b.LE*scale > 0) || len(bad) > 0 && bad[len(bad)-1].Limit == b.LE*scale:
+		case !(b.LE*scale > 0) || len(bad) > 0 && bad[len(bad)-1].Way == Way(b.LE*scale):
 			continue // no latency lies below; or the same edge, written twice
 		}
-		bad = append(bad, Bad{Limit: b.LE * scale, Count: total - within})
+		bad = append(bad, Bad{Way: Way(b.LE * scale), Count: total - within})
 	}
 	return total, bad, nil
 }
@@ -129,7 +164,7 @@ func NativeEdges(count float64, buckets []Bucket, scale float64) (total uint64, 
 		if err != nil || n > total {
 			return 0, nil, fmt.Errorf("%w: %v values above %g of %d in all", stats.ErrCounts, above, limit, total)
 		}
-		bad = append(bad, Bad{Limit: limit, Count: n})
+		bad = append(bad, Bad{Way: Way(limit), Count: n})
 	}
 	return total, bad, nil
 }

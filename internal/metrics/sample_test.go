@@ -53,7 +53,7 @@ func TestNativeEdgesSurviveCoarserBuckets(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := Sample{Bad: bad}
-		return s.at(limit)
+		return s.at(Way(limit))
 	}
 	for _, limit := range []float64{.125, .25, .5, 1, 4} {
 		a, _ := above(fine, limit)

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -35,20 +34,17 @@ func (f Found) Any() bool {
 // Survey says which metrics of a profile are among the points, which have their
 // versions; now is by the clock of their times. An error wraps ErrProfile.
 func Survey(p Profile, r Release, points []Point, now time.Time) ([]Found, error) {
-	where, err := matchers(p.Where)
-	if err != nil {
-		return nil, fmt.Errorf("%w %q: %w", ErrProfile, p.Name, err)
-	}
-	points = slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return !matchAll(where, p.Labels) })
 	var all []Found
 	for _, metric := range []string{MetricErrors, MetricLatency} {
-		spellings, err := p.compile(metric)
+		m, err := NewMeter(p, DifferConfig{Metric: metric, Release: r}, now)
 		if err != nil {
 			return nil, err
 		}
-		chosen := choose(spellings, points)
+		points := slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return m.sides.Of(p.Labels) == "" })
+		m.choose(points)
+		spellings := m.all
 		for i := range spellings {
-			f := Found{Metric: metric, Name: spellings[i].name, Used: &spellings[i] == chosen}
+			f := Found{Metric: metric, Name: spellings[i].name, Used: &spellings[i] == m.chosen[spellings[i].protocol]}
 			if spellings[i].native {
 				f.Name += " (native)"
 			}
@@ -68,7 +64,7 @@ func (i *instrument) survey(version string, points []Point, now time.Time) Found
 	var newest time.Time
 	for j := range points {
 		p := &points[j]
-		if total, bad := i.adds(p); p.Version != version || !total && !bad {
+		if a := i.adds(p); p.Version != version || !a.total && !a.failed {
 			continue
 		}
 		key, reader := identify(p.Name, p.Labels)

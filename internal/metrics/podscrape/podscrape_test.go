@@ -157,7 +157,7 @@ func TestScraperComparesTheVersions(t *testing.T) {
 			Pods: map[string][]stats.PodCounts{
 				"v1": {{Pod: "a", Total: stable, Bad: stableBad}}, "v2": {{Pod: "b", Total: canary, Bad: canaryBad}}}}
 	}
-	want := []metrics.Interval{interval("errors", 91, 1, 10, 5), interval("latency le=0.25", 91, 10, 10, 6)}
+	want := []metrics.Interval{interval("errors", 91, 1, 10, 5), interval("given-up", 91, 0, 10, 0), interval("latency le=0.25", 91, 10, 10, 6)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("intervals (-want +got):\n%s", diff)
 	}
@@ -308,7 +308,7 @@ func TestProtobufNativeHistogram(t *testing.T) {
 	}
 	above := map[float64]uint64{}
 	for _, b := range bad {
-		above[b.Limit] = b.Count
+		above[float64(b.Way)] = b.Count
 	}
 	for limit, want := range map[float64]uint64{.25: 9, .5: 9, 1: 4, 2: 4, 4: 0} {
 		if got, known := above[limit]; got != want || !known {

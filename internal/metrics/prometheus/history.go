@@ -89,12 +89,15 @@ func (s *Server) stored(c HistoryConfig) (*stored, error) {
 		c.Window = DefaultWindow
 	}
 	h := &stored{server: s, config: c, guard: metrics.NewGuard(c.Guard)}
-	for _, q := range queries(c.Profile, []metrics.Release{c.Release}) {
+	list, err := queries(c.Profile, []metrics.Release{c.Release})
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range list {
 		if q.metric == metrics.MetricErrors || c.Latency {
 			h.list = append(h.list, q)
 		}
 	}
-	var err error
 	if h.owner, err = c.Profile.Identity.Owner(c.Release); err != nil {
 		return nil, err
 	}
@@ -117,7 +120,7 @@ func (h *stored) read(ctx context.Context, from, to time.Time) error {
 	answers := make([]reply, len(h.list))
 	for i, q := range h.list {
 		ask := url.Values{
-			"query": {fmt.Sprintf("%s[%dms]", q.selector, to.Sub(from).Milliseconds())},
+			"query": {fmt.Sprintf("%s[%dms]", q.after(answers[:i], h.owner), to.Sub(from).Milliseconds())},
 			"time":  {fmt.Sprintf("%d.%03d", to.Unix(), to.Nanosecond()/int(time.Millisecond))},
 		}
 		var long error // no use to ask for that again

@@ -27,7 +27,11 @@ func (s *Server) Survey(ctx context.Context, c SurveyConfig) ([]metrics.Found, e
 	guard := metrics.NewGuard(c.Guard)
 	now := c.Now()
 	var all []metrics.Point
-	for _, q := range queries(c.Profile, []metrics.Release{c.Release}) {
+	list, err := queries(c.Profile, []metrics.Release{c.Release})
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range list {
 		var answer reply
 		err := guard.Do(ctx, func(ctx context.Context) (err error) {
 			answer, err = s.raw(ctx, q.selector, DefaultWindow)

@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -53,9 +49,6 @@ type Watcher struct {
 	streams []*stream
 }
 
-// query selects one metric of all releases.
-type query struct{ metric, selector string }
-
 // Watch prepares a Watcher. It sends no request.
 func (s *Server) Watch(c Config) (*Watcher, error) {
 	if len(c.Releases) == 0 {
@@ -67,7 +60,11 @@ func (s *Server) Watch(c Config) (*Watcher, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	w := &Watcher{server: s, config: c, guard: metrics.NewGuard(c.Guard), list: queries(c.Profile, c.Releases)}
+	list, err := queries(c.Profile, c.Releases)
+	if err != nil {
+		return nil, err
+	}
+	w := &Watcher{server: s, config: c, guard: metrics.NewGuard(c.Guard), list: list}
 	for _, r := range c.Releases {
 		owner, err := c.Profile.Identity.Owner(r)
 		if err != nil {
@@ -86,28 +83,6 @@ func (w *Watcher) Streams() []metrics.Stream {
 		all[i] = s
 	}
 	return all
-}
-
-// queries are one for each metric that the profile has.
-func queries(p metrics.Profile, releases []metrics.Release) []query {
-	var list []query
-	for _, metric := range []string{metrics.MetricErrors, metrics.MetricLatency} {
-		if len(p.Names(metric)) > 0 {
-			list = append(list, query{metric, selector(p, metric, releases)})
-		}
-	}
-	return list
-}
-
-// selector picks all spellings of a metric, of all releases.
-func selector(p metrics.Profile, metric string, releases []metrics.Release) string {
-	matchers := p.Identity.Matchers(releases)
-	maps.Copy(matchers, p.Where)
-	parts := []string{"__name__=~" + strconv.Quote(strings.Join(p.Names(metric), "|"))}
-	for _, label := range slices.Sorted(maps.Keys(matchers)) {
-		parts = append(parts, label+"=~"+strconv.Quote(matchers[label]))
-	}
-	return "{" + strings.Join(parts, ",") + "}"
 }
 
 // stream is one release's share of what the Watcher reads.
@@ -141,6 +116,15 @@ func (s *stream) Next(ctx context.Context) ([]metrics.Interval, error) {
 	return ready, nil
 }
 
+// owners tell the releases' series apart.
+func (w *Watcher) owners() []metrics.Owner {
+	all := make([]metrics.Owner, len(w.streams))
+	for i, s := range w.streams {
+		all[i] = s.owner
+	}
+	return all
+}
+
 // poll asks for what is new since the last answer. All metrics are read before
 // any is counted, so that an answer that fails is asked for again in full.
 func (w *Watcher) poll(ctx context.Context) error {
@@ -149,7 +133,7 @@ func (w *Watcher) poll(ctx context.Context) error {
 	answers := make([]reply, len(w.list))
 	for i, q := range w.list {
 		err := w.guard.Do(ctx, func(ctx context.Context) (err error) {
-			answers[i], err = w.server.raw(ctx, q.selector, lookback)
+			answers[i], err = w.server.raw(ctx, q.after(answers[:i], w.owners()...), lookback)
 			return err
 		})
 		if err != nil {

@@ -126,6 +126,12 @@ func release(service string) metrics.Release {
 	return metrics.Release{Namespace: "shop", App: service, Service: service, Stable: "v1", Canary: "v2"}
 }
 
+// none is the interval of which nobody left before the answer.
+func none(stratum string, stable, canary uint64) metrics.Interval {
+	return metrics.Interval{Metric: metrics.MetricGivenUp, Start: time.Unix(1_700_000_001, 0), End: time.Unix(1_700_000_005, 0),
+		Strata: []stats.Counts{{Stratum: stratum, StableTotal: stable, CanaryTotal: canary}}}
+}
+
 func TestWatchCountsErrorsOfTheMesh(t *testing.T) {
 	f := newHistory(t)
 	stream := watch(t, f.server(t), "istio", release("cart"))[0]
@@ -138,7 +144,7 @@ func TestWatchCountsErrorsOfTheMesh(t *testing.T) {
 	f.put(at(mesh("cart", "v1", "200"), -5, 150, 0, 190, 5, 280), // the canary's series begin with its traffic
 		at(mesh("cart", "v2", "200"), 5, 9), at(mesh("cart", "v2", "503"), 5, 1))
 	want := []metrics.Interval{{Metric: "errors", Start: time.Unix(1_700_000_001, 0), End: time.Unix(1_700_000_005, 0),
-		Strata: []stats.Counts{{StableTotal: 90, CanaryTotal: 10, CanaryBad: 1}}}}
+		Strata: []stats.Counts{{StableTotal: 90, CanaryTotal: 10, CanaryBad: 1}}}, none("", 90, 10)}
 	if diff := cmp.Diff(want, next(t, stream)); diff != "" {
 		t.Errorf("intervals (-want +got):\n%s", diff)
 	}
@@ -188,7 +194,7 @@ func TestWatchReadsIngresses(t *testing.T) {
 	f.pass(5)
 	f.put(at(count("", "200"), 0, 100, 5, 190), at(count("shop-cart-v2-80", "200"), 0, 10, 5, 17), at(count("shop-cart-v2-80", "5xx"), 5, 3))
 	want := []metrics.Interval{{Metric: "errors", Start: time.Unix(1_700_000_001, 0), End: time.Unix(1_700_000_005, 0),
-		Strata: []stats.Counts{{Stratum: "/", StableTotal: 90, CanaryTotal: 10, CanaryBad: 3}}}}
+		Strata: []stats.Counts{{Stratum: "/", StableTotal: 90, CanaryTotal: 10, CanaryBad: 3}}}, none("/", 90, 10)}
 	if diff := cmp.Diff(want, next(t, stream)); diff != "" {
 		t.Errorf("intervals (-want +got):\n%s", diff)
 	}
@@ -225,14 +231,19 @@ func TestSelector(t *testing.T) {
 	_, _ = watch(t, f.server(t), "istio", release("cart"), release("pay.v2"))[0].Next(t.Context())
 	_, _ = watch(t, f.server(t), "app", release("cart"))[0].Next(t.Context())
 	_, _ = watch(t, f.server(t), "ingress-nginx", release("cart"))[0].Next(t.Context())
-	mesh := `,destination_service_name=~"cart|cart-v1|cart-v2|pay\\.v2|pay\\.v2-v1|pay\\.v2-v2",destination_service_namespace=~"shop",destination_version=~"v1|v2",reporter=~"destination|waypoint"}[130000ms]`
+	mesh := `,destination_service_name=~"cart|cart-v1|cart-v2|pay\\.v2|pay\\.v2-v1|pay\\.v2-v2",destination_service_namespace=~"shop",destination_version=~"(unknown)?|v1|v2",reporter=~"`
+	const both, received = `source|destination|waypoint"}[130000ms]`, `destination|waypoint"}[130000ms]`
 	pods := `,namespace=~"shop",pod=~"cart-v1-[0-9a-z]+-[0-9a-z]{5}|cart-v2-[0-9a-z]+-[0-9a-z]{5}"}[130000ms]`
 	nginx := `,canary=~"|shop-cart(-ingress)?-v1-((http|https|grpc)-)?[^-]+|shop-cart(-ingress)?-v2-((http|https|grpc)-)?[^-]+",namespace=~"shop",service=~"cart(-ingress)?-v1|cart(-ingress)?-v2|cart-.+"}[130000ms]`
 	want := []string{
-		`{__name__=~"istio_requests_total"` + mesh,
-		`{__name__=~"istio_request_duration_milliseconds|istio_request_duration_milliseconds_bucket"` + mesh,
-		`{__name__=~"http_requests_total|http_server_request_duration_seconds_count|http_server_request_duration_seconds|http_server_requests_seconds_count|http_server_requests_seconds"` + pods,
-		`{__name__=~"http_request_duration_seconds|http_request_duration_seconds_bucket|http_server_request_duration_seconds|http_server_request_duration_seconds_bucket|http_server_requests_seconds|http_server_requests_seconds_bucket"` + pods,
+		`{__name__=~"istio_requests_total"` + mesh + both,
+		`{__name__=~"istio_request_duration_milliseconds|istio_request_duration_milliseconds_bucket"` + mesh + received,
+		`{__name__=~"http_requests_total|http_server_request_duration_seconds_count|http_server_request_duration_seconds|http_server_requests_seconds_count|http_server_requests_seconds|` +
+			`grpc_server_handled_total|rpc_server_call_duration_seconds_count|rpc_server_call_duration_seconds|rpc_server_duration_milliseconds_count|` +
+			`rpc_server_duration_milliseconds|rpc_server_duration_seconds_count|rpc_server_duration_seconds|rpc_server_duration_count|rpc_server_duration"` + pods,
+		`{__name__=~"http_request_duration_seconds|http_request_duration_seconds_bucket|http_server_request_duration_seconds|http_server_request_duration_seconds_bucket|http_server_requests_seconds|http_server_requests_seconds_bucket|` +
+			`grpc_server_handling_seconds|grpc_server_handling_seconds_bucket|rpc_server_call_duration_seconds|rpc_server_call_duration_seconds_bucket|` +
+			`rpc_server_duration_milliseconds|rpc_server_duration_milliseconds_bucket|rpc_server_duration_seconds|rpc_server_duration_seconds_bucket"` + pods,
 		`{__name__=~"nginx_ingress_controller_requests"` + nginx,
 		`{__name__=~"nginx_ingress_controller_request_duration_seconds|nginx_ingress_controller_request_duration_seconds_bucket|nginx_ingress_controller_response_duration_seconds|nginx_ingress_controller_response_duration_seconds_bucket"` + nginx,
 	}
@@ -256,6 +267,9 @@ func TestWatchRecovers(t *testing.T) {
 	f.put(at(mesh("cart", "v1", "200"), 0, 100, 5, 190, 10, 280), at(mesh("cart", "v2", "200"), 0, 10, 5, 20, 10, 30))
 	var total uint64
 	for _, i := range next(t, stream) {
+		if i.Metric != metrics.MetricErrors {
+			continue
+		}
 		total += i.Strata[0].StableTotal + i.Strata[0].CanaryTotal
 	}
 	if total != 200 {

@@ -83,6 +83,9 @@ func (f *every) count(t *testing.T, s metrics.Stream, d, between time.Duration) 
 			t.Fatal(err)
 		}
 		for _, i := range got {
+			if i.Metric != metrics.MetricErrors {
+				continue
+			}
 			requests += i.Strata[0].StableTotal + i.Strata[0].CanaryTotal
 		}
 	}
