@@ -83,7 +83,7 @@ nothing; its hash in the output tells one from another.`,
   canaryctl replay release.jsonl
 
   # Which metrics there are, and which of them it reads
-  canaryctl analyze --list-metrics
+  canaryctl analyze --sources
 
   # Metrics of your own: counters of all requests and of those that failed
   canaryctl analyze --metric-total checkout_total --metric-bad checkout_failed_total
@@ -133,7 +133,9 @@ nothing; its hash in the output tells one from another.`,
 	flags.StringVar(&o.source, "metrics-source", sourceAuto, "where to read: auto, prometheus or pods")
 	o.prometheus.addFlags(flags)
 	o.metrics.addFlags(flags)
-	flags.BoolVar(&o.listMetrics, "list-metrics", false, "say which metrics there are of both versions and which would be read, and decide nothing")
+	flags.BoolVar(&o.listMetrics, "sources", false, "say which metrics there are of both versions, which would be read and why, and what they do not count; decide nothing")
+	flags.BoolVar(&o.listMetrics, "list-metrics", false, "what --sources was called before")
+	_ = flags.MarkHidden("list-metrics") // of a flag that is there
 	flags.StringVar(&o.record, "record", "", "file to write what was counted to, for replay")
 	flags.IntVar(&o.maxRestarts, "max-restarts", analysis.DefaultGate().MaxRestarts, "restarts of the canary's containers, beyond those of stable, that are let through; one more is a fail")
 	o.method.addFlags(flags)
@@ -182,12 +184,12 @@ func (o *analyze) checkFlags(cmd *cobra.Command) error {
 		}
 		for _, name := range []string{"watch", "wait", "record"} {
 			if o.listMetrics && cmd.Flags().Changed(name) {
-				return usagef("--%s goes with an analysis, and --list-metrics does none", name)
+				return usagef("--%s goes with an analysis, and --sources does none", name)
 			}
 		}
 		return o.checkSource(cmd.Flags())
 	}
-	live := append(o.metrics.names(), "watch", "wait", "since", "warm-up", "metrics-source", "list-metrics", "record", "max-restarts", "vs", "host")
+	live := append(o.metrics.names(), "watch", "wait", "since", "warm-up", "metrics-source", "sources", "list-metrics", "record", "max-restarts", "vs", "host")
 	for _, name := range append(live, o.prometheus.given(cmd.Flags())...) {
 		if cmd.Flags().Changed(name) {
 			return usagef("--%s goes with a canary in the cluster, and --counts reads a file", name)

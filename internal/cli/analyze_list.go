@@ -14,7 +14,7 @@ import (
 // listPatience is how long a place may take to say what it has.
 const listPatience = 10 * time.Second
 
-// listing is what analyze --list-metrics shows; docs/analyze.md describes its JSON.
+// listing is what analyze --sources shows; docs/analyze.md describes its JSON.
 type listing struct {
 	App       string         `json:"app"`
 	Namespace string         `json:"namespace"`
@@ -35,6 +35,8 @@ type listedSource struct {
 type listedProfile struct {
 	Name    string         `json:"name"`
 	Metrics []listedMetric `json:"metrics"` // empty where the source has none
+	// Unseen are the failures that it does not count.
+	Unseen []string `json:"unseen,omitempty"`
 }
 
 type listedMetric struct {
@@ -42,6 +44,10 @@ type listedMetric struct {
 	Name     string          `json:"name"`
 	Used     bool            `json:"used"` // analyze would count this one
 	Versions []listedVersion `json:"versions"`
+	// Senders are those whose requests are read where they are sent; of Received the
+	// receivers alone tell. Both are of metrics that two sides count.
+	Senders  []string `json:"senders,omitempty"`
+	Received []string `json:"received,omitempty"`
 }
 
 type listedVersion struct {
@@ -113,7 +119,7 @@ func surveyOne(ctx context.Context, at *place) listedSource {
 	}
 	some := false
 	for i, list := range found {
-		p := listedProfile{Name: at.profiles[i].Name, Metrics: []listedMetric{}}
+		p := listedProfile{Name: at.profiles[i].Name, Metrics: []listedMetric{}, Unseen: at.profiles[i].Unseen}
 		for _, f := range list {
 			p.Metrics = append(p.Metrics, listed(f))
 			some = true
@@ -127,7 +133,7 @@ func surveyOne(ctx context.Context, at *place) listedSource {
 }
 
 func listed(f metrics.Found) listedMetric {
-	m := listedMetric{Metric: f.Metric, Name: f.Name, Used: f.Used}
+	m := listedMetric{Metric: f.Metric, Name: f.Name, Used: f.Used, Senders: f.Senders, Received: f.Received}
 	for _, v := range f.Versions {
 		one := listedVersion{Version: v.Version, Series: v.Series, Pods: v.Pods}
 		if v.Series > 0 {
@@ -188,5 +194,37 @@ func (l *listing) why(p *listedProfile) string {
 	if len(silent) > 0 {
 		text += "; " + strings.Join(silent, ", ")
 	}
-	return text
+	if what := unseen(p.Name, p.Unseen); what != "" {
+		text += ". " + what
+	}
+	return text + p.sides()
 }
+
+// sides says whose requests are read on which side, and why.
+func (p *listedProfile) sides() string {
+	for _, m := range p.Metrics {
+		if !m.Used || m.Metric != metrics.MetricErrors || len(m.Senders)+len(m.Received) == 0 {
+			continue
+		}
+		var parts []string
+		if len(m.Senders) > 0 {
+			parts = append(parts, fmt.Sprintf("what %s send is read where it is sent, which is what users got", strings.Join(m.Senders, ", ")))
+		}
+		if len(m.Received) > 0 {
+			parts = append(parts, fmt.Sprintf("what %s send is read where it arrives, since nobody else counts it: a failure after three tries is three there, and what reached no Pod is not counted",
+				strings.Join(m.Received, ", ")))
+		}
+		return ". " + upperFirst(strings.Join(parts, "; "))
+	}
+	return ""
+}
+
+// unseen says which failures of users a profile does not count.
+func unseen(profile string, what []string) string {
+	if len(what) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Profile %s does not count %s", profile, strings.Join(what, "; "))
+}
+
+func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -25,7 +25,7 @@ type live struct {
 	*analyze
 	config    analysis.Config
 	stream    metrics.Stream
-	from      func() string // where the counts come from, once that is known
+	from      func() (name, unseen string) // where the counts come from, and what they leave out
 	route     traffic.Route
 	again     func(context.Context) (traffic.Route, error)
 	pods      func(context.Context) ([]analysis.Pod, error) // nil for those that nobody may see
@@ -59,7 +59,7 @@ func (o *analyze) runLive(ctx context.Context, config analysis.Config) error {
 		return err
 	}
 	l := &live{
-		analyze: o, config: config, route: route, stream: sources, from: sources.Name,
+		analyze: o, config: config, route: route, stream: sources, from: sources.describe,
 		again: func(ctx context.Context) (traffic.Route, error) {
 			_, now, err := target{vs: route.Name, host: route.Host}.find(ctx, o.Factory, false)
 			return now, err
@@ -187,7 +187,11 @@ func reasonOf(err error) string {
 // tell says once where the counts come from.
 func (l *live) tell() {
 	if !l.told {
-		fmt.Fprintf(l.Err, "%s: %s against %s, counts from %s\n", l.route, l.route.Canary, l.route.Stable, l.from())
+		name, unseen := l.from()
+		fmt.Fprintf(l.Err, "%s: %s against %s, counts from %s\n", l.route, l.route.Canary, l.route.Stable, name)
+		if unseen != "" {
+			fmt.Fprintf(l.Err, "note: %s\n", unseen)
+		}
 		l.told = true
 	}
 }

@@ -61,7 +61,7 @@ func runPlayed(t *testing.T, stream *played, change func(*live)) (stdout, stderr
 		l := &live{
 			analyze: &analyze{Factory: NewFactory(Streams{Out: &out, Err: &narration})},
 			config:  analysis.Default(), stream: stream, route: route,
-			from:  func() string { return "a test" },
+			from:  func() (string, string) { return "a test", "" },
 			again: func(context.Context) (traffic.Route, error) { return route, nil },
 		}
 		change(l)

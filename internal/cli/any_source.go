@@ -14,6 +14,7 @@ import (
 // candidate is a source that may know the release, and where that is.
 type candidate struct {
 	place, name string
+	profile     metrics.Profile
 	stream      metrics.Stream
 
 	last  error // why it was of no use
@@ -45,7 +46,7 @@ func anyOf(places []place, clock clock.PassiveClock) (*anySource, error) {
 			if err != nil {
 				return nil, err
 			}
-			all.candidates = append(all.candidates, candidate{place: at.name, name: at.name + ", profile " + p.Name, stream: stream})
+			all.candidates = append(all.candidates, candidate{place: at.name, name: at.name + ", profile " + p.Name, profile: p, stream: stream})
 		}
 	}
 	return all, nil
@@ -113,6 +114,14 @@ func unlessAbsent(err, before error) error {
 		return before
 	}
 	return err
+}
+
+// describe is the name of the chosen source, and what it does not count.
+func (s *anySource) describe() (name, without string) {
+	if s.chosen == nil {
+		return "", ""
+	}
+	return s.chosen.name, unseen(s.chosen.profile.Name, s.chosen.profile.Unseen)
 }
 
 func (s *anySource) Name() string {

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -14,12 +15,33 @@ import (
 // profiles, or named one by one.
 type metricFlags struct {
 	profile, file string
+	grpcFailed    string
 	custom        metrics.Custom
+}
+
+// statuses are the gRPC statuses that count as failed; nil for those of the profile.
+func (m *metricFlags) statuses() ([]string, error) {
+	if m.grpcFailed == "" {
+		return nil, nil
+	}
+	statuses := []string{}
+	for text := range strings.SplitSeq(m.grpcFailed, ",") {
+		if text = strings.TrimSpace(text); text == "none" && m.grpcFailed == text {
+			break
+		}
+		status, err := metrics.ParseGRPCStatus(text)
+		if err != nil {
+			return nil, hint.Wrap(usagef("--grpc-failed: %w", err), "for example --grpc-failed Unavailable,Internal or --grpc-failed 14,13; none for none")
+		}
+		statuses = append(statuses, status)
+	}
+	return statuses, nil
 }
 
 func (m *metricFlags) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&m.profile, "profile", "", "names of the metrics: istio, app, ... (default: the first that has any)")
 	flags.StringVar(&m.file, "profile-file", "", "file of profiles to use instead of the built-in ones")
+	flags.StringVar(&m.grpcFailed, "grpc-failed", "", "gRPC statuses that count as failed, by name or number (default: "+strings.Join(metrics.DefaultGRPCFailed(), ",")+")")
 	flags.StringVar(&m.custom.Total, "metric-total", "", "counter of all requests, as a selector of PromQL; goes with --metric-bad")
 	flags.StringVar(&m.custom.Good, "metric-good", "", "counter of the requests that did not fail, in the place of --metric-total")
 	flags.StringVar(&m.custom.Bad, "metric-bad", "", "counter of the requests that failed")
@@ -28,15 +50,31 @@ func (m *metricFlags) addFlags(flags *pflag.FlagSet) {
 
 // names are those of the flags.
 func (m *metricFlags) names() []string {
-	return []string{"profile", "profile-file", "metric-total", "metric-good", "metric-bad", "metric-latency"}
+	return []string{"profile", "profile-file", "grpc-failed", "metric-total", "metric-good", "metric-bad", "metric-latency"}
 }
 
 // chosen reports whether a person said which metrics; else each that there may be
 // is tried.
-func (m *metricFlags) chosen() bool { return *m != metricFlags{} }
+func (m *metricFlags) chosen() bool { return *m != metricFlags{grpcFailed: m.grpcFailed} }
 
 // profiles are those to try, the preferred first. Errors are those of usage.
 func (m *metricFlags) profiles() ([]metrics.Profile, error) {
+	all, err := m.named()
+	if err != nil {
+		return nil, err
+	}
+	statuses, err := m.statuses()
+	if err != nil || statuses == nil {
+		return all, err
+	}
+	for i := range all {
+		all[i] = all[i].WithGRPCFailed(statuses)
+	}
+	return all, nil
+}
+
+// named are the profiles that the flags name.
+func (m *metricFlags) named() ([]metrics.Profile, error) {
 	if m.custom != (metrics.Custom{}) {
 		return m.customProfile()
 	}

@@ -32,6 +32,9 @@ type Profile struct {
 	Peer     []string          `json:"peer,omitempty"`
 	Errors   []Instrument      `json:"errors,omitempty"`
 	Latency  []Instrument      `json:"latency,omitempty"`
+	// Unseen are the failures of users that these metrics do not count, in words that
+	// go on after "does not count".
+	Unseen []string `json:"unseen,omitempty"`
 
 	grpcFailed []string // by name; what {grpc-failed} stands for
 }

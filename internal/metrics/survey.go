@@ -1,7 +1,9 @@
 package metrics
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,6 +15,9 @@ type Found struct {
 	Used bool
 	// Versions are those of the release, with or without series.
 	Versions []FoundVersion
+	// Senders are those whose requests are read where they are sent, and Received
+	// those whose requests only the receivers count; both of a profile with two sides.
+	Senders, Received []string
 }
 
 // FoundVersion is what there is of one version.
@@ -51,12 +56,48 @@ func Survey(p Profile, r Release, points []Point, now time.Time) ([]Found, error
 			for _, v := range r.Versions() {
 				f.Versions = append(f.Versions, spellings[i].survey(v, points, now))
 			}
+			if m.sides.Both() {
+				f.Senders, f.Received = m.peers(&spellings[i], points)
+			}
 			if f.Any() {
 				all = append(all, f)
 			}
 		}
 	}
 	return all, nil
+}
+
+// peers are those who send, by who counts their requests.
+func (m *Meter) peers(i *instrument, points []Point) (senders, received []string) {
+	sides := map[string]Side{}
+	for j := range points {
+		p := &points[j]
+		if a := i.adds(p); !a.total && !a.failed {
+			continue
+		}
+		k := m.kindOf(p)
+		if sides[k.peer] != Sender {
+			sides[k.peer] = k.side
+		}
+	}
+	for _, peer := range slices.Sorted(maps.Keys(sides)) {
+		name := peerName(peer)
+		if sides[peer] == Sender {
+			senders = append(senders, name)
+		} else {
+			received = append(received, name)
+		}
+	}
+	return senders, received
+}
+
+// peerName is the namespace and name of a sender, or says that nobody knows it.
+func peerName(peer string) string {
+	parts := slices.DeleteFunc(strings.Split(peer, "\x00"), func(s string) bool { return s == "" || s == "unknown" })
+	if len(parts) == 0 {
+		return "clients without a sidecar"
+	}
+	return strings.Join(parts, "/")
 }
 
 func (i *instrument) survey(version string, points []Point, now time.Time) FoundVersion {
