@@ -30,7 +30,8 @@ type runner struct {
 	document *planfile.Document // nil for that of the route
 	filed    bool               // it is from a file, and not the route's
 
-	made *unstructured.Unstructured // the canary's Deployment, where it was made here
+	made   *unstructured.Unstructured // the canary's Deployment, where it was made here
+	goesOn bool                       // the release was begun before
 
 	events     bool // as lines of JSON, on standard output
 	record     string
@@ -144,7 +145,7 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 	engine, err := release.New(release.Config{
 		Plan: d.document.Plan(), Analysis: config, Route: route,
 		Router: watching, Workloads: deployments, Source: d.open(route), Every: d.source.interval,
-		Lease: keeper{l}, Saved: before,
+		GoesOn: d.goesOn, Lease: keeper{l}, Saved: before,
 		Prepare: func(ctx context.Context) error { return brokenFor(d.prepare(ctx, deployments, route, out.progress)) },
 		Roll:    func(ctx context.Context) error { return rollStable(ctx, deployments, route) },
 		Unroll:  func(ctx context.Context) error { return unrollStable(ctx, deployments, route, workload.Options{}) },

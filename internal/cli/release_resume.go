@@ -20,6 +20,7 @@ func (r *runner) resume(ctx context.Context, route traffic.Route) error {
 	if err := r.follows(route, *release); err != nil {
 		return err
 	}
+	r.goesOn = true
 	router, err := r.f.Router()
 	if err != nil {
 		return err

@@ -79,7 +79,9 @@ type Config struct {
 	// Every is the time between two readings where the source has no pace of its
 	// own.
 	Every time.Duration
-	Lease Lease // nil for none
+	// GoesOn says that the release was begun before, and told of.
+	GoesOn bool
+	Lease  Lease // nil for none
 	// Saved is what the engine before left in the lease.
 	Saved string
 

@@ -53,8 +53,9 @@ type Engine struct {
 	pause               time.Duration
 	nextTry             time.Time
 
-	waits                    string // what for
-	waiting, strange, warned string // what was told last
+	waits           string  // what for
+	waiting, warned string  // what was told last
+	drifted         []drift // what others changed, as it was told
 
 	news chan func() // what changes the fields above, from beside the loop
 	wait sync.WaitGroup

@@ -87,6 +87,8 @@ func (w *world) Split(_ context.Context, r traffic.Route, c traffic.Change, _ tr
 		return traffic.Route{}, fmt.Errorf("patch: %w", traffic.ErrConflict)
 	}
 	w.writes = append(w.writes, c)
+	// The API server records the last writer to the second.
+	w.route.Author = `"canaryctl" at ` + time.Now().Format("15:04:05")
 	w.change(c)
 	return w.route, nil
 }

@@ -24,8 +24,8 @@ func (e *Engine) round(ctx context.Context) (done bool, err error) {
 		// Without the route there is nothing to decide on; whoever is to end may.
 		return e.stop != "" && e.stalled(), nil
 	}
+	e.tellForeign()
 	seen := e.observe()
-	e.tellForeign(seen)
 	if e.rebases(release, seen) {
 		return false, e.rebase(ctx, release)
 	}

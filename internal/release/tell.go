@@ -46,7 +46,7 @@ func (e *Engine) warnOnce(message string) {
 // announce says whose release begins, or goes on.
 func (e *Engine) announce() {
 	r := e.now()
-	if r.Phase == canary.Preparing && r.Step < 0 {
+	if r.Phase == canary.Preparing && r.Step < 0 && !e.c.GoesOn {
 		e.say(event.Started, fmt.Sprintf("%s is released over %s", e.to, e.from), r.By)
 		return
 	}
@@ -102,18 +102,6 @@ func (e *Engine) tellWaiting(a canary.Action) {
 		e.waiting = thing
 		e.say(event.Waiting, a.Why, "")
 	}
-}
-
-// tellForeign tells once what somebody else did.
-func (e *Engine) tellForeign(o canary.Observation) {
-	if o.Foreign != e.strange && o.Foreign != "" {
-		by := e.route.Author
-		if e.foreignSubject() != "" {
-			by = ""
-		}
-		e.say(event.Foreign, o.Foreign, by)
-	}
-	e.strange = o.Foreign
 }
 
 func (e *Engine) tellGate(name string, answer canary.Gate, why string) {
