@@ -53,9 +53,11 @@ type Engine struct {
 	pause               time.Duration
 	nextTry             time.Time
 
-	waits           string  // what for
-	waiting, warned string  // what was told last
-	drifted         []drift // what others changed, as it was told
+	waits    string            // what for
+	waiting  string            // what was told of it last
+	warned   map[string]string // of which troubles, for what reason
+	toldGate gateState         // what a gate answered
+	drifted  []drift           // what others changed, as it was told
 
 	news chan func() // what changes the fields above, from beside the loop
 	wait sync.WaitGroup
@@ -66,7 +68,7 @@ func New(c Config) (*Engine, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{c: c, route: c.Route, place: *c.Route.Position, notes: maps.Clone(c.Route.Notes), news: make(chan func())}
+	e := &Engine{c: c, route: c.Route, place: *c.Route.Position, notes: maps.Clone(c.Route.Notes), warned: map[string]string{}, news: make(chan func())}
 	return e, nil
 }
 

@@ -53,9 +53,7 @@ func (e *Engine) haveAnswer(name string, step int, answer canary.Gate, why strin
 	if err != nil {
 		answer, why = canary.GateClosed, err.Error()
 	}
-	if answer != e.gate.answer || why != e.gate.why {
-		e.tellGate(name, answer, why)
-	}
+	e.tellGate(name, step, answer, why)
 	e.gate.asking, e.gate.answer, e.gate.why = false, answer, why
 	e.gate.next = e.c.Clock.Now().Add(e.c.GateEvery(name))
 }

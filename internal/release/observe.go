@@ -112,7 +112,7 @@ func (e *Engine) havePrepared(err error) {
 			e.lost = e.c.Clock.Now()
 		}
 	case again(err):
-		e.warn("the canary cannot be prepared now, and this is tried again: " + err.Error())
+		e.warnOnce("the canary cannot be prepared now, and this is tried again", err)
 	default:
 		e.broken = err.Error()
 	}

@@ -118,9 +118,9 @@ func (e *Engine) hear(into *evidence, got []metrics.Interval, failure error, sou
 	into.source = source
 	if failure != nil {
 		into.miss(failure)
-		e.warnOnce("nothing is counted now: " + failure.Error())
+		e.warnOnce("nothing is counted now", failure)
 	} else if err := into.hear(now, got); err != nil {
-		e.warnOnce("some counts are left out: " + err.Error())
+		e.warnOnce("some counts are left out", err)
 		return
 	}
 	known, err := into.words(e.c.Clock.Now, got)

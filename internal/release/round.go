@@ -236,7 +236,7 @@ func (e *Engine) roll(ctx context.Context, r canary.Release) error {
 		e.rolled, e.refused = true, true
 		e.warn("the stable Deployment cannot be rolled: " + err.Error())
 	default:
-		e.warnOnce("the stable Deployment cannot be rolled now, and this is tried again: " + err.Error())
+		e.warnOnce("the stable Deployment cannot be rolled now, and this is tried again", err)
 	}
 	return nil
 }
@@ -255,7 +255,7 @@ func (e *Engine) unroll(ctx context.Context) error {
 		e.kept = true
 		e.warn("the stable Deployment keeps the new template: " + err.Error())
 	default:
-		e.warnOnce("the stable Deployment cannot be rolled back now, and this is tried again: " + err.Error())
+		e.warnOnce("the stable Deployment cannot be rolled back now, and this is tried again", err)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 func (e *Engine) seeRoute(s traffic.Sight) {
 	if e.gone = s.Err; s.Err != nil {
 		if errors.Is(s.Err, traffic.ErrNoRoute) {
-			e.warnOnce("the route is gone: " + s.Err.Error())
+			e.warnOnce("the route is gone", s.Err)
 		}
 		return
 	}

@@ -35,12 +35,20 @@ func (e *Engine) say(kind event.Kind, message, by string) {
 
 func (e *Engine) warn(message string) { e.say(event.Warning, message, "") }
 
-// warnOnce does not repeat itself.
-func (e *Engine) warnOnce(message string) {
-	if e.warned != message {
-		e.warned = message
-		e.warn(message)
+// warnOnce warns of a trouble, and not again for as long as its reason is the same,
+// whatever else is warned of meanwhile.
+func (e *Engine) warnOnce(trouble string, reason error) {
+	if is := withoutNumbers(reason.Error()); e.warned[trouble] != is {
+		e.warned[trouble] = is
+		e.warn(trouble + ": " + reason.Error())
 	}
+}
+
+// withoutNumbers is a text less all that differs from one time to the next, such as
+// how long still, or from which port.
+func withoutNumbers(text string) string {
+	words := slices.DeleteFunc(strings.Fields(text), func(word string) bool { return strings.ContainsAny(word, "0123456789") })
+	return strings.Join(words, " ")
 }
 
 // announce says whose release begins, or goes on.
@@ -96,15 +104,20 @@ func (e *Engine) tellWaiting(a canary.Action) {
 		e.waiting, e.waits = "", ""
 		return
 	}
-	words := slices.DeleteFunc(strings.Fields(a.Why), func(word string) bool { return strings.ContainsAny(word, "0123456789") })
-	thing := strings.Join(words, " ")
-	if thing != e.waiting {
+	if thing := withoutNumbers(a.Why); thing != e.waiting {
 		e.waiting = thing
 		e.say(event.Waiting, a.Why, "")
 	}
 }
 
-func (e *Engine) tellGate(name string, answer canary.Gate, why string) {
+// tellGate tells what a gate answers where that is new: what is asked again after
+// something else was waited for often is not.
+func (e *Engine) tellGate(name string, step int, answer canary.Gate, why string) {
+	said := gateState{name: name, step: step, answer: answer, why: why}
+	if said == e.toldGate {
+		return
+	}
+	e.toldGate = said
 	message := fmt.Sprintf("gate %q is %s", name, answer)
 	if why != "" {
 		message += ": " + why
