@@ -13,16 +13,34 @@ type cluster struct {
 	balance   balance
 	endpoints []*endpoint
 	turn      atomic.Uint64
-	// nowhere is what metrics say of requests that reached no Pod.
+	// nowhere is what metrics say of requests for which no Pod was chosen.
 	nowhere *target
+	load    *load
+	// maxRequests may be in flight; one more overflows. 0: any number.
+	maxRequests int64
+}
+
+// load is a cluster's requests in flight. It lives on from snapshot to snapshot.
+type load struct{ active atomic.Int64 }
+
+// admit counts one request more, if there is room for it.
+func (l *load) admit(limit int64) bool {
+	if n := l.active.Add(1); limit > 0 && n > limit {
+		l.active.Add(-1)
+		return false
+	}
+	return true
 }
 
 // endpoint is one ready Pod. It lives on from snapshot to snapshot, so that the
 // count of its requests in flight does.
 type endpoint struct {
-	address  string // nominal ip:port
-	target   *target
-	inFlight atomic.Int64
+	address string // nominal ip:port
+	target  *target
+	// unanswered is what the client's side says of a request that the Pod has not
+	// answered.
+	unanswered *target
+	inFlight   atomic.Int64
 	// withdrawn is set once a snapshot is without the endpoint: its Pod drains.
 	withdrawn atomic.Bool
 }

@@ -24,6 +24,7 @@ type draft struct {
 	rules     map[string][]*object[destinationRuleSpec] // by host
 	clusters  map[clusterKey]*cluster
 	endpoints map[endpointKey]*endpoint
+	loads     map[string]*load // by cluster
 	known     []string
 }
 
@@ -47,6 +48,7 @@ func newDraft(b *builder, w world) *draft {
 		rules:     map[string][]*object[destinationRuleSpec]{},
 		clusters:  map[clusterKey]*cluster{},
 		endpoints: map[endpointKey]*endpoint{},
+		loads:     map[string]*load{},
 	}
 	d.out = &snapshot{
 		hosts:    map[string]*virtualHost{},
@@ -134,7 +136,8 @@ func (d *draft) cluster(host string, port int32, subset string) *cluster {
 	if c := d.clusters[key]; c != nil {
 		return c
 	}
-	c := &cluster{name: fmt.Sprintf("outbound|%d|%s|%s", port, subset, host)}
+	name := fmt.Sprintf("outbound|%d|%s|%s", port, subset, host)
+	c := &cluster{name: name, load: d.load(name)}
 	d.clusters[key] = c
 	if s == nil {
 		c.nowhere = d.target(hostIdentity(host))
@@ -229,10 +232,20 @@ func (d *draft) endpoint(address string, t *target) *endpoint {
 		e = d.builder.endpoints[key]
 	}
 	if e == nil {
-		e = &endpoint{address: address, target: t}
+		e = &endpoint{address: address, target: t, unanswered: d.target(t.identity.unanswered())}
 	}
 	d.endpoints[key] = e
 	return e
+}
+
+// load returns the one of the last snapshot, if the cluster was there.
+func (d *draft) load(cluster string) *load {
+	l := d.builder.loads[cluster]
+	if l == nil {
+		l = &load{}
+	}
+	d.loads[cluster] = l
+	return l
 }
 
 func (d *draft) target(i identity) *target {
@@ -251,10 +264,12 @@ func (s *service) identity() identity {
 }
 
 // hostIdentity is what is known of a request before a Pod is chosen for it.
+// Istio calls a revision that it does not know the latest:
+// https://github.com/istio/proxy/blob/master/source/extensions/filters/http/istio_stats/istio_stats.cc
 func hostIdentity(host string) identity {
 	const none = "unknown"
 	return identity{
-		workload: none, namespace: none, app: none, version: none, revision: none,
+		workload: none, namespace: none, app: none, version: none, revision: "latest",
 		service: host, serviceName: host, serviceNamespace: none,
 	}
 }
@@ -267,6 +282,13 @@ func podIdentity(p *corev1.Pod, i identity) identity {
 	i.revision = cmp.Or(p.Labels["service.istio.io/canonical-revision"],
 		p.Labels["app.kubernetes.io/version"], p.Labels["version"], "latest")
 	i.serviceNamespace = cmp.Or(i.serviceNamespace, "unknown")
+	return i
+}
+
+// unanswered is what the client's side knows of a Pod that has not answered. What
+// istiod tells of an endpoint has no app and no version; only an answer's headers do.
+func (i identity) unanswered() identity {
+	i.app, i.version = unknown(""), unknown("")
 	return i
 }
 

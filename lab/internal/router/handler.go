@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"time"
 )
 
 // ServeHTTP answers one request: as the rules for its host say, or as itself
@@ -26,11 +25,13 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			r.serveOwn(w, req, snapshot)
 			return
 		}
-		snapshot.unrouted.report(source, http.StatusNotFound, "NR", 0)
-		http.Error(w, "canary-lab router: "+problem, http.StatusNotFound)
+		x := r.exchange(req)
+		defer x.finish()
+		x.target = snapshot.unrouted
+		x.refuse(w, http.StatusNotFound, "NR", "canary-lab router: "+problem)
 		return
 	}
-	x := &exchange{router: r, call: call{Request: req, host: hostname(req.Host)}, started: time.Now(), flags: "-"}
+	x := r.exchange(req)
 	defer x.finish()
 	x.serve(w, host)
 }
@@ -84,8 +85,8 @@ func (s *snapshot) pod(name, port string) *virtualHost {
 	if port == "" {
 		port = "80"
 	}
-	to := &cluster{name: "PassthroughCluster", nowhere: target,
-		endpoints: []*endpoint{{address: net.JoinHostPort(name, port), target: target}}}
+	to := &cluster{name: "PassthroughCluster", nowhere: target, load: &s.passthrough,
+		endpoints: []*endpoint{{address: net.JoinHostPort(name, port), target: target, unanswered: target}}}
 	direct := &rule{}
 	direct.split.add(destination{weight: 1, cluster: to})
 	return &virtualHost{rules: []*rule{direct}, nowhere: target}

@@ -12,7 +12,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
@@ -143,7 +146,7 @@ func newMesh(t testing.TB, objects ...string) *mesh {
 	m.serve("10.244.0.2:8080", echo("v1"))
 	m.serve("10.244.0.3:8080", echo("v2"))
 	t.Cleanup(m.transport.CloseIdleConnections)
-	t.Cleanup(m.requests.Wait)
+	t.Cleanup(func() { m.connections.cutAll(); m.requests.Wait() })
 	m.apply(objects...)
 	return m
 }
@@ -229,28 +232,81 @@ func (m *mesh) do(req *http.Request, headers ...string) *httptest.ResponseRecord
 // all of the given label values.
 func (m *mesh) count(labels map[string]string) int {
 	m.t.Helper()
+	total := 0
+	for _, metric := range m.series("istio_requests_total") {
+		got := labelsOf(metric)
+		fits := true
+		for name, want := range labels {
+			fits = fits && got[name] == want
+		}
+		if fits {
+			total += int(metric.GetCounter().GetValue())
+		}
+	}
+	return total
+}
+
+// counted is istio_requests_total by what tells outcomes apart: the reporter, the
+// code, "grpc" with the status, the flags, and version and revision of the
+// destination.
+func (m *mesh) counted() map[string]int {
+	m.t.Helper()
+	out := map[string]int{}
+	for _, metric := range m.series("istio_requests_total") {
+		l := labelsOf(metric)
+		call := ""
+		if l["request_protocol"] == "grpc" {
+			call = strings.TrimRight(" grpc "+l["grpc_response_status"], " ")
+		}
+		key := fmt.Sprintf("%s %s%s %s %s/%s", l["reporter"], l["response_code"], call, l["response_flags"],
+			l["destination_version"], l["destination_canonical_revision"])
+		out[key] += int(metric.GetCounter().GetValue())
+	}
+	return out
+}
+
+// expectCounted waits until the metrics say just this; a request is counted a
+// moment after its client has the answer.
+func (m *mesh) expectCounted(t *testing.T, want ...string) {
+	t.Helper()
+	wanted := map[string]int{}
+	for _, w := range want {
+		wanted[w]++
+	}
+	limit := time.Now().Add(10 * time.Second)
+	for !cmp.Equal(wanted, m.counted()) {
+		if time.Now().After(limit) {
+			t.Fatalf("istio_requests_total (-want +got):\n%s", cmp.Diff(wanted, m.counted()))
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (m *mesh) series(name string) []*dto.Metric {
+	m.t.Helper()
 	families, err := m.telemetry.registry.Gather()
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	total := 0
 	for _, family := range families {
-		if family.GetName() != "istio_requests_total" {
-			continue
-		}
-		for _, metric := range family.GetMetric() {
-			got := map[string]string{}
-			for _, l := range metric.GetLabel() {
-				got[l.GetName()] = l.GetValue()
-			}
-			fits := true
-			for name, want := range labels {
-				fits = fits && got[name] == want
-			}
-			if fits {
-				total += int(metric.GetCounter().GetValue())
-			}
+		if family.GetName() == name {
+			return family.GetMetric()
 		}
 	}
-	return total
+	return nil
+}
+
+func labelsOf(metric *dto.Metric) map[string]string {
+	out := map[string]string{}
+	for _, l := range metric.GetLabel() {
+		out[l.GetName()] = l.GetValue()
+	}
+	return out
+}
+
+// front has the router answer on a port of its own, as it does in the lab.
+func (m *mesh) front(t testing.TB) *httptest.Server {
+	front := httptest.NewServer(m)
+	t.Cleanup(front.Close)
+	return front
 }

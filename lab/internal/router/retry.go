@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -21,19 +20,20 @@ type retryPolicy struct {
 	connect  bool          // the Pod could not be reached
 	reset    bool          // the connection ended, or the try timed out, before an answer
 	codes    []int         // answers that are tried again
+	statuses []grpcStatus  // of calls that ended without any message
 	all5xx   bool
 }
 
 const (
 	defaultAttempts = 2
 	defaultBackoff  = 25 * time.Millisecond // Envoy's retry_back_off.base_interval
-	// defaultRetryOn is what Istio uses where a route says nothing. The gRPC
-	// conditions among it never hold for plain HTTP.
+	// defaultRetryOn is what Istio uses where a route says nothing.
 	defaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled"
 )
 
 func defaultRetry() retryPolicy {
-	return retryPolicy{attempts: defaultAttempts, backoff: defaultBackoff, connect: true}
+	p, _ := compileRetry(&httpRetry{Attempts: defaultAttempts})
+	return p
 }
 
 // compileRetry reads Envoy's retry_on; see
@@ -64,8 +64,17 @@ func compileRetry(r *httpRetry) (retryPolicy, error) {
 		case "reset":
 			p.connect, p.reset = true, true
 		case "reset-before-request", // net/http's transport does this by itself
-			"retriable-status-codes", // the codes are listed beside it
-			"cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable", "":
+			"retriable-status-codes", "": // the codes are listed beside it
+		case "cancelled":
+			p.statuses = append(p.statuses, grpcCanceled)
+		case "deadline-exceeded":
+			p.statuses = append(p.statuses, grpcDeadlineExceeded)
+		case "internal":
+			p.statuses = append(p.statuses, grpcInternal)
+		case "resource-exhausted":
+			p.statuses = append(p.statuses, grpcResourceExhausted)
+		case "unavailable":
+			p.statuses = append(p.statuses, grpcUnavailable)
 		default:
 			code, err := strconv.Atoi(token)
 			if err != nil {
@@ -86,8 +95,11 @@ func (p *retryPolicy) again(res *http.Response, err error) bool {
 	var connect *connectError
 	switch {
 	case err == nil:
-		return p.all5xx && res.StatusCode >= 500 || slices.Contains(p.codes, res.StatusCode)
-	case errors.Is(err, errNoEndpoint):
+		// Headers that hold the status are all of the answer.
+		status, ended := readStatus(res.Header)
+		return p.all5xx && res.StatusCode >= 500 || slices.Contains(p.codes, res.StatusCode) ||
+			ended && slices.Contains(p.statuses, status)
+	case errors.Is(err, errOverflow):
 		return false
 	case errors.As(err, &connect):
 		return p.connect
@@ -95,6 +107,68 @@ func (p *retryPolicy) again(res *http.Response, err error) bool {
 		return p.reset || slices.Contains(p.codes, http.StatusGatewayTimeout)
 	}
 	return p.reset
+}
+
+// RoundTrip sends the request to an endpoint of the chosen destination, and
+// again as the rule's retry policy says.
+func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
+	policy := &x.rule.retry
+	var tried []*endpoint
+	for n := 1; ; n++ {
+		to := x.destination.cluster.pick(x.router.config.Random(), tried)
+		if to == nil {
+			return nil, errNoEndpoint
+		}
+		res, err := x.send(out, to)
+		again := x.leftBehind(to, err)
+		if !again {
+			res, err = x.sidecarAnswer(out, res, err)
+			again = policy.again(res, err)
+		}
+		switch last := n > policy.attempts; {
+		case !again || out.Context().Err() != nil:
+			return res, err
+		case last && policy.attempts > 0:
+			x.flag("URX")
+			fallthrough
+		case last, x.body != nil && !x.body.again():
+			return x.sidecarAnswer(out, res, err)
+		}
+		x.discard(res)
+		tried = append(tried, to)
+		if !policy.wait(out.Context(), n, x.router.config.Random()) {
+			return nil, context.Cause(out.Context())
+		}
+	}
+}
+
+// discard counts an answer that the client does not get. If it is short, its
+// connection stays usable.
+func (x *exchange) discard(res *http.Response) {
+	if res == nil {
+		return
+	}
+	o := outcome{res.StatusCode, "-", notGRPC}
+	if x.grpc {
+		o.grpc = statusOf(res)
+	}
+	_, _ = io.CopyN(io.Discard, res.Body, 4096)
+	_ = res.Body.Close()
+	x.try.end(o)
+}
+
+// leftBehind says whether the request met a Pod that was just leaving: chosen
+// while it was ready, and closed on while it drained. It is as good as not
+// connected, if it can do no harm to ask twice.
+func (x *exchange) leftBehind(to *endpoint, err error) bool {
+	if err == nil || !to.withdrawn.Load() {
+		return false
+	}
+	switch x.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
 }
 
 // wait pauses before the try with the given number (1 is the first repetition),
@@ -130,61 +204,8 @@ func (e *connectError) Unwrap() error { return e.err }
 
 var (
 	errNoEndpoint     = errors.New("no ready endpoint")
+	errOverflow       = errors.New("the destination has as many requests in flight as its DestinationRule allows")
+	errCut            = errors.New("the Pod's sidecar has ended")
 	errTryTimeout     = errors.New("try timed out")
 	errRequestTimeout = errors.New("request timed out")
 )
-
-// replayLimit is how much of a request body is kept for another try; a request
-// that sent more is not tried again. Envoy's buffers have such a limit as well.
-const replayLimit = 64 << 10
-
-// replay is a request body that can be sent again from its beginning.
-type replay struct {
-	source io.ReadCloser
-	kept   []byte
-	over   bool          // more was read than is kept
-	closed chan struct{} // of the last try
-}
-
-// open returns the body for one try.
-func (r *replay) open() io.ReadCloser {
-	r.closed = make(chan struct{})
-	return &replayTry{replay: r, release: sync.OnceFunc(func() { close(r.closed) })}
-}
-
-// rewind waits until the last try has let go of the body (the transport may
-// read on after it returned an error), and says whether it can be sent again.
-func (r *replay) rewind() bool {
-	<-r.closed
-	return !r.over
-}
-
-type replayTry struct {
-	*replay
-	at      int
-	release func()
-}
-
-func (t *replayTry) Read(p []byte) (int, error) {
-	if t.at < len(t.kept) {
-		n := copy(p, t.kept[t.at:])
-		t.at += n
-		return n, nil
-	}
-	n, err := t.source.Read(p)
-	switch {
-	case t.over:
-	case len(t.kept)+n > replayLimit:
-		t.over = true
-	default:
-		t.kept = append(t.kept, p[:n]...)
-		t.at += n
-	}
-	return n, err
-}
-
-// Close ends the try; the server closes the source itself.
-func (t *replayTry) Close() error {
-	t.release()
-	return nil
-}

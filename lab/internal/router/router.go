@@ -74,18 +74,19 @@ func (c *Config) complete() error {
 
 // Router is the proxy. Make one with New, then Run it.
 type Router struct {
-	config    Config
-	listener  net.Listener
-	port      string // of the listener
-	watch     *watch.Set
-	world     sources
-	transport *http.Transport
-	telemetry *telemetry
-	snapshot  atomic.Pointer[snapshot]
-	ready     chan struct{}
-	requests  sync.WaitGroup // in flight, mirrored ones too
-	buffers   buffers
-	errorLog  *log.Logger // of net/http, at level debug
+	config      Config
+	listener    net.Listener
+	port        string // of the listener
+	watch       *watch.Set
+	world       sources
+	connections *connections
+	transport   *http.Transport
+	telemetry   *telemetry
+	snapshot    atomic.Pointer[snapshot]
+	ready       chan struct{}
+	requests    sync.WaitGroup // in flight, mirrored ones too
+	buffers     buffers
+	errorLog    *log.Logger // of net/http, at level debug
 }
 
 // New opens the port, so that URL is known before Run.
@@ -109,7 +110,8 @@ func New(config Config) (*Router, error) {
 // newRouter makes the part that handles requests.
 func newRouter(config Config) *Router {
 	r := &Router{config: config, telemetry: newTelemetry(), ready: make(chan struct{})}
-	r.transport = newTransport(config.DialContext)
+	r.connections = newConnections(config.DialContext)
+	r.transport = newTransport(r.connections.DialContext)
 	r.errorLog = slog.NewLogLogger(config.Log.Handler(), slog.LevelDebug)
 	r.snapshot.Store(&snapshot{})
 	return r
@@ -119,13 +121,7 @@ func newRouter(config Config) *Router {
 // canary's, not that of a TCP handshake.
 func newTransport(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
 	return &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, &connectError{address, err}
-			}
-			return conn, nil
-		},
+		DialContext:         dial,
 		MaxIdleConnsPerHost: 1024,
 		IdleConnTimeout:     90 * time.Second,
 		DisableCompression:  true, // pass bodies as they are
@@ -185,6 +181,7 @@ func (r *Router) adopt(s *snapshot, told map[Problem]bool) {
 // serve runs the HTTP server until ctx ends, and the requests it made have.
 func (r *Router) serve(ctx context.Context) error {
 	defer r.requests.Wait()
+	defer r.connections.cutAll() // copies that are sent to mirrors have nobody who gives them up
 	if err := serve.Until(ctx, r.listener, r, r.errorLog); err != nil {
 		return fmt.Errorf("serve the router on %s: %w", r.listener.Addr(), err)
 	}

@@ -34,8 +34,9 @@ func BenchmarkRoute(b *testing.B) {
 		c := call{Request: req, host: hostname(req.Host)}
 		to := host.match(&c).split.pick(m.config.Random())
 		e := to.cluster.pick(m.config.Random(), nil)
-		e.target.report(source, http.StatusOK, "-", 1)
-		e.target.report(dest, http.StatusOK, "-", 1)
+		o := outcome{http.StatusOK, "-", notGRPC}
+		e.target.report(source, o, 1)
+		e.target.report(dest, o, 1)
 	}
 }
 

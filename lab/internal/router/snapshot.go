@@ -19,6 +19,8 @@ type snapshot struct {
 	known     string // the hosts, for messages
 	problems  []Problem
 	unrouted  *target // what metrics say of hosts that are not known
+	// passthrough is the load of requests to Pods by their own address.
+	passthrough load
 }
 
 // wildcard is a host such as *.example.com, or * with an empty suffix.
@@ -28,13 +30,14 @@ type wildcard struct {
 }
 
 // builder makes snapshots. It keeps what has to outlive them: the metrics'
-// handles, and each endpoint's count of requests in flight.
+// handles, and the counts of requests in flight.
 type builder struct {
 	namespace string // of the clients
 	domain    string
 	telemetry *telemetry
 	targets   map[identity]*target
 	endpoints map[endpointKey]*endpoint
+	loads     map[string]*load // by cluster
 }
 
 type endpointKey struct {
@@ -63,7 +66,7 @@ func (b *builder) snapshot(w world) *snapshot {
 			e.withdrawn.Store(true)
 		}
 	}
-	b.endpoints = d.endpoints
+	b.endpoints, b.loads = d.endpoints, d.loads
 	b.forget(d.services)
 	slices.SortFunc(d.out.problems, func(a, b Problem) int { return cmp.Compare(a.String(), b.String()) })
 	d.out.problems = slices.Compact(d.out.problems)

@@ -30,13 +30,13 @@ func newTelemetry() *telemetry {
 		"reporter", "source_workload",
 		"destination_workload", "destination_workload_namespace", "destination_app", "destination_version",
 		"destination_service", "destination_service_name", "destination_service_namespace", "destination_canonical_revision",
-		"response_code", "request_protocol", "response_flags", "connection_security_policy",
+		"response_code", "request_protocol", "grpc_response_status", "response_flags", "connection_security_policy",
 	}
 	t := &telemetry{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "istio_requests_total",
-			Help: "Requests, as the client's side (reporter=\"source\") and the Pod's side (\"destination\") saw them.",
+			Help: "Requests and streams that have ended, as the client's side (reporter=\"source\") and the Pod's side (\"destination\") saw them.",
 		}, labels),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "istio_request_duration_milliseconds",
@@ -59,6 +59,13 @@ func (t *telemetry) forget(service string) {
 	t.duration.DeletePartialMatch(of)
 }
 
+// outcome is what one side of the mesh says of a request that has ended.
+type outcome struct {
+	code  int    // of the response; 0 where none began
+	flags string // as Envoy writes them; "-" for none
+	grpc  grpcStatus
+}
+
 // identity is the labels that say where a request went.
 type identity struct {
 	workload, namespace, app, version, revision string
@@ -66,12 +73,13 @@ type identity struct {
 }
 
 // target counts the requests to one workload behind one Service. The series of
-// answers without a response flag are kept at hand, because finding them by 14
+// answers without a response flag are kept at hand, because finding them by 15
 // labels costs more than all the rest of the bookkeeping.
 type target struct {
 	telemetry *telemetry
 	identity  identity
-	answered  [2][500]atomic.Pointer[series] // by reporter, and by code from 100
+	answered  [2][500]atomic.Pointer[series]          // by reporter, and by code from 100
+	called    [2][grpcStatuses]atomic.Pointer[series] // gRPC with code 200, by status
 }
 
 type series struct {
@@ -79,37 +87,48 @@ type series struct {
 	duration prometheus.Observer
 }
 
-// report counts one request; flags is Envoy's, "-" for none.
-func (t *target) report(reporter, code int, flags string, took time.Duration) {
-	s := t.series(reporter, code, flags)
+// report counts one request.
+func (t *target) report(reporter int, o outcome, took time.Duration) {
+	s := t.series(reporter, o)
 	s.count.Inc()
 	s.duration.Observe(float64(took) / float64(time.Millisecond))
 }
 
-func (t *target) series(reporter, code int, flags string) *series {
-	if flags != "-" || code < 100 || code >= 600 {
-		return t.find(reporter, code, flags)
+func (t *target) series(reporter int, o outcome) *series {
+	var slot *atomic.Pointer[series]
+	switch {
+	case o.flags != "-":
+	case o.grpc == notGRPC && o.code >= 100 && o.code < 600:
+		slot = &t.answered[reporter][o.code-100]
+	case o.grpc >= 0 && o.grpc < grpcStatuses && o.code == http.StatusOK:
+		slot = &t.called[reporter][o.grpc]
 	}
-	slot := &t.answered[reporter][code-100]
+	if slot == nil {
+		return t.find(reporter, o)
+	}
 	if s := slot.Load(); s != nil {
 		return s
 	}
-	s := t.find(reporter, code, flags)
+	s := t.find(reporter, o)
 	slot.Store(s)
 	return s
 }
 
-func (t *target) find(reporter, code int, flags string) *series {
+func (t *target) find(reporter int, o outcome) *series {
 	side, security := "source", "unknown" // only the receiving side knows it
 	if reporter == dest {
 		side, security = "destination", "none"
+	}
+	protocol := "grpc"
+	if o.grpc == notGRPC {
+		protocol = "http"
 	}
 	i := &t.identity
 	values := []string{
 		side, "unknown",
 		i.workload, i.namespace, i.app, i.version,
 		i.service, i.serviceName, i.serviceNamespace, i.revision,
-		strconv.Itoa(code), "http", flags, security,
+		strconv.Itoa(o.code), protocol, o.grpc.label(), o.flags, security,
 	}
 	return &series{
 		count:    t.telemetry.requests.WithLabelValues(values...),

@@ -142,8 +142,9 @@ func TestRetries(t *testing.T) {
 		{"a code of its own", "retries: {attempts: 1, retryOn: '418'}", failing(1, code(418)), 200, "-"},
 		{"the default leaves 5xx alone", "name: x", failing(1, code(503)), 503, "-"},
 		{"none", "retries: {attempts: 0}", failing(1, code(503)), 503, "-"},
-		{"a broken connection is not the default's", "name: x", failing(1, hangUp), 503, "UC"},
-		{"reset", "retries: {attempts: 1, retryOn: reset}", failing(1, hangUp), 200, "-"},
+		{"a broken connection is not the default's", "name: x", failing(1, hangUp), 503, "-"},
+		{"nor a reset: the Pod's sidecar has answered", "retries: {attempts: 1, retryOn: reset}", failing(1, hangUp), 503, "-"},
+		{"but a 503", "retries: {attempts: 1, retryOn: '503'}", failing(1, hangUp), 200, "-"},
 		{"per try timeout", "retries: {attempts: 1, perTryTimeout: 50ms, retryOn: 5xx}", failing(1, hang), 200, "-"},
 		{"timeout", "timeout: 20ms", failing(9, hang), 504, "UT"},
 	}
@@ -179,8 +180,8 @@ func TestUnreachablePodIsPassedOver(t *testing.T) {
 	if want := "upstream connect error or disconnect/reset before headers. reset reason: connection failure"; code != 503 || body != want {
 		t.Errorf("no Pod reachable: %d %q", code, body)
 	}
-	if got := m.count(map[string]string{"response_flags": "UF,URX", "destination_version": "unknown"}); got != 1 {
-		t.Errorf("%d requests counted as UF,URX, want 1", got)
+	if got := m.count(map[string]string{"response_flags": "URX,UF", "destination_version": "unknown"}); got != 1 {
+		t.Errorf("%d requests counted as URX,UF, want 1", got)
 	}
 }
 
