@@ -85,6 +85,9 @@ func (x *exchange) send(out *http.Request, to *endpoint) (*http.Response, error)
 		return nil, errOverflow
 	}
 	x.try.begin(to, c.load)
+	if x.grpc && !c.load.called.Load() {
+		c.load.called.Store(true)
+	}
 	x.target = to.unanswered
 	out.URL.Scheme, out.URL.Host = "http", to.address
 	if x.body != nil {
@@ -99,7 +102,7 @@ func (x *exchange) send(out *http.Request, to *endpoint) (*http.Response, error)
 		defer timer.Stop()
 		one = out.WithContext(ctx)
 	}
-	res, err := x.router.transport.RoundTrip(one)
+	res, err := x.router.transports.to(c, x.Request, x.grpc).RoundTrip(one)
 	if err != nil {
 		return nil, x.lost(one.Context(), err)
 	}

@@ -10,6 +10,7 @@ import (
 type cluster struct {
 	name      string // as Envoy's: outbound|80|v1|web.default.svc.cluster.local
 	missing   string // why there is no such cluster; empty when there is
+	protocol  protocol
 	balance   balance
 	endpoints []*endpoint
 	turn      atomic.Uint64
@@ -20,8 +21,11 @@ type cluster struct {
 	maxRequests int64
 }
 
-// load is a cluster's requests in flight. It lives on from snapshot to snapshot.
-type load struct{ active atomic.Int64 }
+// load is what a cluster has to do. It lives on from snapshot to snapshot.
+type load struct {
+	active atomic.Int64 // requests in flight
+	called atomic.Bool  // by gRPC, ever
+}
 
 // admit counts one request more, if there is room for it.
 func (l *load) admit(limit int64) bool {

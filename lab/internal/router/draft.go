@@ -152,20 +152,20 @@ func (d *draft) cluster(host string, port int32, subset string) *cluster {
 	case servicePort == nil:
 		c.missing = fmt.Sprintf("Service %s/%s has no port %d", s.Namespace, s.Name, port)
 	default:
-		c.balance = d.balance(policy)
+		c.protocol, c.balance, c.maxRequests = protocolOf(servicePort), policy.balance(), policy.maxRequests()
 		c.endpoints = d.ready(s, servicePort, selector)
 	}
 	return c
 }
 
 // subset finds what DestinationRules say about a subset of a Service.
-func (d *draft) subset(c *cluster, s *service, name string) (*trafficPolicy, labels.Selector) {
-	var policy *trafficPolicy
+func (d *draft) subset(c *cluster, s *service, name string) (trafficPolicy, labels.Selector) {
+	var policy trafficPolicy
 	for _, rule := range d.rules[s.fqdn] {
-		policy = cmp.Or(policy, rule.spec.TrafficPolicy)
+		policy = trafficPolicy{}.override(rule.spec.TrafficPolicy).override(&policy)
 		for _, candidate := range rule.spec.Subsets {
 			if name != "" && candidate.Name == name {
-				return cmp.Or(candidate.TrafficPolicy, policy), labels.SelectorFromSet(candidate.Labels)
+				return policy.override(candidate.TrafficPolicy), labels.SelectorFromSet(candidate.Labels)
 			}
 		}
 	}
@@ -173,19 +173,6 @@ func (d *draft) subset(c *cluster, s *service, name string) (*trafficPolicy, lab
 		c.missing = fmt.Sprintf("no DestinationRule has a subset %q for %s", name, s.fqdn)
 	}
 	return policy, labels.Everything()
-}
-
-func (d *draft) balance(policy *trafficPolicy) balance {
-	if policy == nil || policy.LoadBalancer == nil {
-		return leastRequest
-	}
-	switch policy.LoadBalancer.Simple {
-	case "ROUND_ROBIN":
-		return roundRobin
-	case "RANDOM":
-		return random
-	}
-	return leastRequest
 }
 
 // ready lists the ready endpoints whose Pods the selector matches.

@@ -124,10 +124,11 @@ func (r *Router) serveOwn(w http.ResponseWriter, req *http.Request, s *snapshot)
 		fmt.Fprintf(w, "This is the canary-lab router. It answers for these hosts: %s\n\n", s.known)
 		fmt.Fprintf(w, "    curl -H 'Host: HOST' http://%s/\n    curl -x http://%s http://HOST/\n\n", req.Host, req.Host)
 		fmt.Fprintln(w, "Its metrics are under /stats/prometheus. What it does not honour:")
-		for _, p := range s.problems {
+		problems := r.Status()
+		for _, p := range problems {
 			fmt.Fprintln(w, "  -", p)
 		}
-		if len(s.problems) == 0 {
+		if len(problems) == 0 {
 			fmt.Fprintln(w, "  nothing in the present routes")
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/canaryctl/canaryctl/lab/internal/serve"
 	"github.com/canaryctl/canaryctl/lab/internal/watch"
 )
 
@@ -124,28 +125,31 @@ func weights(v1, v2 int) string {
 // mesh is a router with Pods that tell what they were asked.
 type mesh struct {
 	*Router
-	t     testing.TB
-	world world
-	build *builder
+	t      testing.TB
+	world  world
+	build  *builder
+	drains *drains
 
 	mu   sync.Mutex
-	pods map[string]*httptest.Server // by nominal address
+	pods map[string]string // where they listen, by nominal address
 }
 
 // newMesh makes a router over the objects of a YAML text, without an API
 // server, and the Pods of web.
 func newMesh(t testing.TB, objects ...string) *mesh {
-	m := &mesh{t: t, pods: map[string]*httptest.Server{}}
+	m := &mesh{t: t, pods: map[string]string{}}
 	m.Router = newRouter(Config{
 		Namespace: "default", ClusterDomain: "cluster.local", Random: seeded(1),
 		DialContext: m.dial, Log: slog.New(slog.DiscardHandler),
 	})
 	m.port = "31080"
 	m.build = newBuilder("default", "cluster.local", m.telemetry)
+	m.drains = newDrains(m.connections, 0)
 	m.serve("10.244.0.1:8080", echo("v1"))
 	m.serve("10.244.0.2:8080", echo("v1"))
 	m.serve("10.244.0.3:8080", echo("v2"))
-	t.Cleanup(m.transport.CloseIdleConnections)
+	t.Cleanup(m.transports.closeIdle)
+	t.Cleanup(func() { m.drains.stop() })
 	t.Cleanup(func() { m.connections.cutAll(); m.requests.Wait() })
 	m.apply(objects...)
 	return m
@@ -181,6 +185,7 @@ func (m *mesh) apply(objects ...string) {
 		m.world.add(m.t, text)
 	}
 	m.snapshot.Store(m.build.snapshot(m.world))
+	m.drains.follow(m.world.pods)
 }
 
 // reroute replaces the VirtualServices.
@@ -192,23 +197,30 @@ func (m *mesh) reroute(text string) {
 
 // serve starts a Pod at a nominal address, which stops with the test.
 func (m *mesh) serve(address string, handler http.Handler) *httptest.Server {
-	pod := httptest.NewServer(handler)
+	pod := httptest.NewUnstartedServer(handler)
+	serve.H2C(250)(pod.Config)
+	pod.Start()
 	m.t.Cleanup(pod.Close)
+	m.listens(address, pod.Listener)
+	return pod
+}
+
+// listens has a Pod answer where somebody listens.
+func (m *mesh) listens(address string, at net.Listener) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.pods[address] = pod
-	return pod
+	m.pods[address] = at.Addr().String()
 }
 
 func (m *mesh) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	m.mu.Lock()
 	pod := m.pods[address]
 	m.mu.Unlock()
-	if pod == nil {
+	if pod == "" {
 		return nil, fmt.Errorf("no Pod at %s", address)
 	}
 	var d net.Dialer
-	return d.DialContext(ctx, network, pod.Listener.Addr().String())
+	return d.DialContext(ctx, network, pod)
 }
 
 // get asks for a URL and returns the code and the body.
@@ -306,7 +318,9 @@ func labelsOf(metric *dto.Metric) map[string]string {
 
 // front has the router answer on a port of its own, as it does in the lab.
 func (m *mesh) front(t testing.TB) *httptest.Server {
-	front := httptest.NewServer(m)
+	front := httptest.NewUnstartedServer(m)
+	serve.H2C(m.config.MaxStreams)(front.Config)
+	front.Start()
 	t.Cleanup(front.Close)
 	return front
 }

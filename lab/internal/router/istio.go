@@ -1,5 +1,7 @@
 package router
 
+import "cmp"
+
 // The fields of networking.istio.io/v1 that the router honours. See
 // https://istio.io/latest/docs/reference/config/networking/virtual-service/ and
 // .../destination-rule/. What is not here is reported.
@@ -139,4 +141,40 @@ type trafficPolicy struct {
 	LoadBalancer *struct {
 		Simple string `json:"simple"`
 	} `json:"loadBalancer"`
+	ConnectionPool *struct {
+		HTTP *struct {
+			HTTP2MaxRequests int64 `json:"http2MaxRequests"` // of HTTP/1.1, too
+		} `json:"http"`
+	} `json:"connectionPool"`
+}
+
+// override is the policy of a subset, where p is that of the whole rule: each of
+// its fields replaces that of the rule.
+func (p trafficPolicy) override(by *trafficPolicy) trafficPolicy {
+	if by != nil {
+		p.LoadBalancer = cmp.Or(by.LoadBalancer, p.LoadBalancer)
+		p.ConnectionPool = cmp.Or(by.ConnectionPool, p.ConnectionPool)
+	}
+	return p
+}
+
+func (p *trafficPolicy) balance() balance {
+	if p.LoadBalancer == nil {
+		return leastRequest
+	}
+	switch p.LoadBalancer.Simple {
+	case "ROUND_ROBIN":
+		return roundRobin
+	case "RANDOM":
+		return random
+	}
+	return leastRequest
+}
+
+// maxRequests is how many may be in flight to a cluster; 0 for any number.
+func (p *trafficPolicy) maxRequests() int64 {
+	if p.ConnectionPool == nil || p.ConnectionPool.HTTP == nil {
+		return 0
+	}
+	return p.ConnectionPool.HTTP.HTTP2MaxRequests
 }

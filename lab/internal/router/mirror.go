@@ -28,17 +28,18 @@ func (x *exchange) mirror() {
 		copied.URL.Scheme, copied.URL.Host = "http", to.address
 		var sent attempt
 		sent.begin(to, m.cluster.load)
+		transport := x.router.transports.to(m.cluster, x.Request, x.grpc)
 		x.router.requests.Go(func() {
 			defer cancel()
-			x.router.shadow(copied, &sent)
+			x.router.shadow(transport, copied, &sent)
 		})
 	}
 }
 
 // shadow sends a copy. Only the Pod's side counts it.
-func (r *Router) shadow(copied *http.Request, sent *attempt) {
+func (r *Router) shadow(transport *http.Transport, copied *http.Request, sent *attempt) {
 	defer sent.release()
-	res, err := r.transport.RoundTrip(copied)
+	res, err := transport.RoundTrip(copied)
 	var connect *connectError
 	switch {
 	case err == nil:

@@ -155,6 +155,7 @@ func (x *exchange) discard(res *http.Response) {
 	_, _ = io.CopyN(io.Discard, res.Body, 4096)
 	_ = res.Body.Close()
 	x.try.end(o)
+	x.target = x.try.to.unanswered
 }
 
 // leftBehind says whether the request met a Pod that was just leaving: chosen

@@ -45,6 +45,12 @@ type Config struct {
 	Namespace string
 	// ClusterDomain completes the names of Services; default cluster.local.
 	ClusterDomain string
+	// MaxStreams is how many requests may be open on one HTTP/2 connection of a
+	// client's; the next ones wait there. Default 1024, as in Envoy since 1.36.
+	MaxStreams int
+	// Drain is how long requests in flight to a Pod may go on once its deletion has
+	// begun. Default 5 s, Istio's terminationDrainDuration.
+	Drain time.Duration
 	// Random returns uniform bits; it must be safe for concurrent use. Default
 	// is math/rand/v2's generator.
 	Random func() uint64
@@ -66,6 +72,12 @@ func (c *Config) complete() error {
 	if c.ClusterDomain == "" {
 		c.ClusterDomain = "cluster.local"
 	}
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 1024
+	}
+	if c.Drain == 0 {
+		c.Drain = 5 * time.Second
+	}
 	if c.Random == nil {
 		c.Random = rand.Uint64
 	}
@@ -80,7 +92,7 @@ type Router struct {
 	watch       *watch.Set
 	world       sources
 	connections *connections
-	transport   *http.Transport
+	transports  transports
 	telemetry   *telemetry
 	snapshot    atomic.Pointer[snapshot]
 	ready       chan struct{}
@@ -111,27 +123,34 @@ func New(config Config) (*Router, error) {
 func newRouter(config Config) *Router {
 	r := &Router{config: config, telemetry: newTelemetry(), ready: make(chan struct{})}
 	r.connections = newConnections(config.DialContext)
-	r.transport = newTransport(r.connections.DialContext)
+	r.transports = newTransports(r.connections.DialContext)
 	r.errorLog = slog.NewLogLogger(config.Log.Handler(), slog.LevelDebug)
 	r.snapshot.Store(&snapshot{})
+	r.telemetry.registry.MustRegister(newActivity(r))
 	return r
 }
 
-// newTransport keeps connections to Pods open: a canary's p99 should be the
+// newTransports keeps connections to Pods open: a canary's p99 should be the
 // canary's, not that of a TCP handshake.
-func newTransport(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
-	return &http.Transport{
-		DialContext:         dial,
-		MaxIdleConnsPerHost: 1024,
-		IdleConnTimeout:     90 * time.Second,
-		DisableCompression:  true, // pass bodies as they are
+func newTransports(dial func(context.Context, string, string) (net.Conn, error)) transports {
+	one := func() *http.Transport {
+		return &http.Transport{
+			DialContext:         dial,
+			MaxIdleConnsPerHost: 1024,
+			IdleConnTimeout:     90 * time.Second,
+			DisableCompression:  true, // pass bodies as they are
+		}
 	}
+	t := transports{http1: one(), http2: one()}
+	t.http2.Protocols = new(http.Protocols)
+	t.http2.Protocols.SetUnencryptedHTTP2(true)
+	return t
 }
 
 // Run answers requests until ctx ends, lets those in flight finish for a short
 // while, and returns when all goroutines have ended.
 func (r *Router) Run(ctx context.Context) error {
-	defer r.transport.CloseIdleConnections()
+	defer r.transports.closeIdle()
 	var running sync.WaitGroup
 	defer running.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -154,13 +173,20 @@ func (r *Router) follow(ctx context.Context) {
 		return
 	}
 	build := newBuilder(r.config.Namespace, r.config.ClusterDomain, r.telemetry)
+	drains := newDrains(r.connections, r.config.Drain)
+	defer drains.stop()
 	told := map[Problem]bool{}
-	r.adopt(build.snapshot(r.world.read()), told)
+	look := func() {
+		w := r.world.read()
+		r.adopt(build.snapshot(w), told)
+		drains.follow(w.pods)
+	}
+	look()
 	close(r.ready)
 	for {
 		select {
 		case <-r.watch.Changed():
-			r.adopt(build.snapshot(r.world.read()), told)
+			look()
 		case <-ctx.Done():
 			return
 		}
@@ -182,7 +208,7 @@ func (r *Router) adopt(s *snapshot, told map[Problem]bool) {
 func (r *Router) serve(ctx context.Context) error {
 	defer r.requests.Wait()
 	defer r.connections.cutAll() // copies that are sent to mirrors have nobody who gives them up
-	if err := serve.Until(ctx, r.listener, r, r.errorLog); err != nil {
+	if err := serve.Until(ctx, r.listener, r, r.errorLog, serve.H2C(r.config.MaxStreams)); err != nil {
 		return fmt.Errorf("serve the router on %s: %w", r.listener.Addr(), err)
 	}
 	return nil
@@ -194,7 +220,8 @@ func (r *Router) Ready() <-chan struct{} { return r.ready }
 // URL is where the router answers.
 func (r *Router) URL() string { return "http://" + r.listener.Addr().String() }
 
-// Metrics serves istio_requests_total and istio_request_duration_milliseconds.
+// Metrics serves what a sidecar's /stats/prometheus has of requests: Istio's
+// standard metrics, and what is in flight.
 func (r *Router) Metrics() http.Handler { return r.telemetry.handler() }
 
 // Problem is something in an object that the router does not honour.
@@ -208,6 +235,3 @@ type Problem struct {
 func (p Problem) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s", p.Object, p.Field)) + ": " + p.Message
 }
-
-// Status lists the problems of the routes in force.
-func (r *Router) Status() []Problem { return r.snapshot.Load().problems }

@@ -18,7 +18,8 @@ type snapshot struct {
 	pods      map[netip.Addr]*target
 	known     string // the hosts, for messages
 	problems  []Problem
-	unrouted  *target // what metrics say of hosts that are not known
+	clusters  []*cluster // all that there are, by name
+	unrouted  *target    // what metrics say of hosts that are not known
 	// passthrough is the load of requests to Pods by their own address.
 	passthrough load
 }
@@ -61,6 +62,7 @@ func (b *builder) snapshot(w world) *snapshot {
 	for _, host := range slices.Sorted(maps.Keys(claims)) {
 		d.addHost(host, claims[host])
 	}
+	d.out.clusters = d.knownClusters()
 	for key, e := range b.endpoints {
 		if d.endpoints[key] == nil {
 			e.withdrawn.Store(true)

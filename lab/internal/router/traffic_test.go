@@ -175,7 +175,7 @@ func TestUnreachablePodIsPassedOver(t *testing.T) {
 		}
 	}
 	delete(m.pods, "10.244.0.2:8080")
-	m.transport.CloseIdleConnections()
+	m.transports.closeIdle()
 	code, body := m.get("http://web/")
 	if want := "upstream connect error or disconnect/reset before headers. reset reason: connection failure"; code != 503 || body != want {
 		t.Errorf("no Pod reachable: %d %q", code, body)

@@ -13,10 +13,21 @@ import (
 // Streams and the like do not end by themselves.
 const patience = 3 * time.Second
 
+// H2C has a server take HTTP/2 without TLS beside HTTP/1.1, with at most so many
+// streams open on one connection.
+func H2C(streams int) func(*http.Server) {
+	return func(s *http.Server) {
+		s.Protocols = new(http.Protocols)
+		s.Protocols.SetHTTP1(true)
+		s.Protocols.SetUnencryptedHTTP2(true)
+		s.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: streams}
+	}
+}
+
 // Until serves on the listener until ctx ends, then lets the requests in flight
 // finish for a moment, and returns nil once no connection is left. An error says
 // why the server ended by itself.
-func Until(ctx context.Context, listener net.Listener, handler http.Handler, errors *log.Logger) error {
+func Until(ctx context.Context, listener net.Listener, handler http.Handler, errors *log.Logger, options ...func(*http.Server)) error {
 	base, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
 	server := &http.Server{
@@ -25,6 +36,9 @@ func Until(ctx context.Context, listener net.Listener, handler http.Handler, err
 		IdleTimeout:       2 * time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          errors,
+	}
+	for _, option := range options {
+		option(server)
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
