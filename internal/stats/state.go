@@ -10,6 +10,7 @@ const (
 	kindOnset          = "onset"
 	kindNonInferiority = "noninferiority"
 	kindAbsolute       = "absolute"
+	kindShortfall      = "shortfall"
 )
 
 // MarshalText encodes the settings and the evidence.
@@ -128,6 +129,48 @@ func (a *Absolute) UnmarshalText(text []byte) error {
 		return in.err
 	}
 	*a = *decoded
+	return nil
+}
+
+// MarshalText encodes the settings and the evidence.
+func (h *Shortfall) MarshalText() ([]byte, error) {
+	var w writer
+	w.floats(h.limit, h.reserve, h.drop, float64(h.peak))
+	w.uint(uint64(h.bets))
+	if h.bets > 0 { // before that nothing is bet
+		w.float(h.logBet)
+	}
+	if h.alert {
+		w.uint(1)
+	}
+	return seal(kindShortfall, w), nil
+}
+
+// UnmarshalText decodes what MarshalText wrote; an error wraps ErrState.
+func (h *Shortfall) UnmarshalText(text []byte) error {
+	in, err := unseal(kindShortfall, text)
+	if err != nil {
+		return err
+	}
+	decoded, err := NewShortfall(Config{Cap: in.float()})
+	if err != nil {
+		return foreign(kindShortfall, err)
+	}
+	decoded.reserve, decoded.drop, decoded.peak = in.float(), in.float(), Peak(in.float())
+	bets := in.uint()
+	if decoded.bets = int(min(bets, maxBets)); bets > 0 {
+		decoded.logBet = in.float()
+	}
+	if in.err == nil && len(in.rest) > 0 {
+		decoded.alert = in.uint() == 1
+	}
+	if bets > maxBets || !(decoded.reserve > 0 && decoded.reserve <= 1) || decoded.drop < 0 || decoded.peak < 0 {
+		in.fail("%d bets, a reserve of %v, a drop of %v, a peak of %v", bets, decoded.reserve, decoded.drop, float64(decoded.peak))
+	}
+	if in.done() != nil {
+		return in.err
+	}
+	*h = *decoded
 	return nil
 }
 

@@ -23,7 +23,9 @@ func states() map[string]coded {
 			panic(err)
 		}
 	}
-	states := map[string]coded{"dispersion": &d, "ledger": ledgerOf(vectorB)}
+	hang := must(NewShortfall(Default()))
+	hang.Begin()
+	states := map[string]coded{"dispersion": &d, "ledger": ledgerOf(vectorB), "shortfall": hang}
 	for name, p := range processes(withNegligible(Default())) {
 		states[name] = feed(p, vectorB)
 	}
