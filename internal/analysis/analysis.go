@@ -27,8 +27,12 @@ type Analysis struct {
 	metrics  []*evidence // as in the configuration
 	limits   []*ceiling  // as in the configuration
 	flow     flow        // of the first metric
+	ended    ended
+	delay    delay
 	traffic  *trafficShare
 	pods     *podWatch // nil where nobody watches them
+
+	unanswered *unanswered // nil where the configuration does not ask for it
 
 	rollback   stats.Peak // of the evidence of all metrics and limits together
 	causes     []string   // set when rollback reached its threshold
@@ -47,7 +51,12 @@ func New(c Config, v Versions) (*Analysis, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.metrics = append(a.metrics, e)
+		if a.metrics = append(a.metrics, e); m.Name == Unanswered {
+			if a.unanswered, err = newUnanswered(c); err != nil {
+				return nil, err
+			}
+			e.share = a.unanswered.process
+		}
 	}
 	for _, l := range c.Limits {
 		one, err := newCeiling(l, c)
@@ -57,17 +66,6 @@ func New(c Config, v Versions) (*Analysis, error) {
 		a.limits = append(a.limits, one)
 	}
 	return a, nil
-}
-
-// Expect says which share of the requests, between 0 and 1, the route is to give
-// to the canary in intervals that begin at or after a time. Whether it does is
-// tested beside the verdict and does not change it: all evidence is weighed by the
-// requests that were seen.
-func (a *Analysis) Expect(share float64, from time.Time) error {
-	if a.traffic == nil {
-		a.traffic = new(trafficShare)
-	}
-	return a.traffic.expect(share, from)
 }
 
 // WatchPods says that See will tell of the Pods, whose restarts count from a time
@@ -150,11 +148,48 @@ func (a *Analysis) Add(i metrics.Interval) error {
 	}
 	if i.Metric == a.metrics[0].main.name { // every metric counts the same requests
 		a.flow.add(i)
-		if err := a.traffic.add(i); err != nil {
+	}
+	if a.ended.by(i, a.metrics[0].main.name) {
+		if err := a.weigh(i); err != nil {
 			return err
 		}
 	}
 	return a.look()
+}
+
+// ended says which intervals are those of all requests that ended: the given-up
+// ones where the source tells them, else those of the first metric, which were
+// answered.
+type ended struct {
+	givenUp bool
+	end     time.Time
+}
+
+// by reports whether the interval is one of those. The first of given-up requests
+// comes behind another of the same time.
+func (e *ended) by(i metrics.Interval, first string) bool {
+	e.givenUp = e.givenUp || i.Metric == GivenUp
+	if i.Metric != GivenUp && (e.givenUp || i.Metric != first) || i.Start.Before(e.end) {
+		return false
+	}
+	e.end = i.End
+	return true
+}
+
+// weigh compares the canary's share of what ended with its weight.
+func (a *Analysis) weigh(i metrics.Interval) error {
+	if err := a.traffic.add(i, a.delay); err != nil || a.unanswered == nil {
+		return err
+	}
+	if err := a.unanswered.add(i, a.versions.Canary, a.delay); err != nil {
+		return err
+	}
+	for _, e := range a.metrics {
+		if e.share != nil {
+			return e.rollback.Update(e.harmful())
+		}
+	}
+	return nil
 }
 
 // add gives the interval to all that it is about. They have seen the same ones

@@ -68,16 +68,16 @@ func TestSentences(t *testing.T) {
 		summary   string
 	}{
 		"fail": {analysis.Default(), repeat(4, counts(3000, 3, 400, 5)), analysis.Fail,
-			"Evidence 2,400:1 (100:1 needed) that v2 fails more than 1.1 times as often as v1: " +
+			"Evidence 2,400:1 (200:1 needed) that v2 fails more than 1.1 times as often as v1: " +
 				"20 of 1,600 requests against 12 of 12,000; ratio 12, between 4 and 44."},
 		"pass": {analysis.Default(), repeat(40, counts(900, 18, 900, 18)), analysis.Pass,
 			"Evidence over 1,000,000:1 (20:1 needed) that v2 fails less than 1.5 times as often as v1: " +
 				"720 of 36,000 requests against 720 of 36,000; ratio 1, between 0.83 and 1.2."},
 		"not yet": {analysis.Default(), repeat(4, counts(900, 5, 100, 1)), analysis.Inconclusive,
 			"Not known yet: 4 of 400 requests against 20 of 3,600; ratio 1.8, between 0.16 and 8.1. " +
-				"Evidence 0.92:1 (100:1 needed) that v2 fails more than 1.1 times as often as v1; " +
+				"Evidence 0.92:1 (200:1 needed) that v2 fails more than 1.1 times as often as v1; " +
 				"evidence 0.52:1 (20:1 needed) that v2 fails less than 1.5 times as often as v1; " +
-				"at this traffic about 19 minutes more to know."},
+				"at this traffic there is no telling how long it takes to know."},
 		"no error at all": {analysis.Default(), repeat(4, counts(900, 0, 100, 0)), analysis.Inconclusive,
 			"Not known yet: not one bad request, in 400 of v2 and 3,600 of v1. " +
 				"There is nothing to compare; to pass, it takes a level of bad requests that is negligible."},

@@ -9,11 +9,18 @@ import (
 	"math"
 	"slices"
 
+	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
-// Errors is the name of the metric that counts failed requests.
-const Errors = "errors"
+// Names of the metrics that are there unless somebody says otherwise.
+const (
+	Errors  = metrics.MetricErrors  // requests that failed, of those that were answered
+	GivenUp = metrics.MetricGivenUp // those that users did not wait for, of all that ended
+	// Unanswered is that of requests that are sent and not answered: the canary hangs,
+	// or cannot be reached. It is a name of causes too.
+	Unanswered = metrics.MetricUnanswered
+)
 
 // Config is how an analysis decides. It is fixed before the first look, and its
 // hash goes with every verdict: a method that is tuned after looking guarantees
@@ -66,10 +73,36 @@ func (m Metric) method(c Config) Config {
 	return c
 }
 
-// Default looks at errors only, by the default method.
+// OutcomeWeight is the part of RollbackAlpha that each of GivenUp and Unanswered has.
+const OutcomeWeight = 0.25
+
+// OutcomeNegligible is the share of requests that are given up, or unanswered, below
+// which no ratio counts as harm: where hardly anybody gives up there is no ratio to
+// show.
+const OutcomeNegligible = 0.01
+
+// Default looks at how requests end, by the default method: that they fail, that they
+// are given up, that they are not answered.
 func Default() Config {
-	return Config{Config: stats.Default(), Metrics: []Metric{{Name: Errors, Weight: 1, Does: "fails"}}}
+	return Config{Config: stats.Default(), Metrics: []Metric{
+		{Name: Errors, Weight: 1 - 2*OutcomeWeight, Does: "fails"},
+		OutcomeMetric(GivenUp), OutcomeMetric(Unanswered),
+	}}
 }
+
+// OutcomeMetric is the default of GivenUp or Unanswered.
+func OutcomeMetric(name string) Metric {
+	negligible := OutcomeNegligible
+	m := Metric{Name: name, Weight: OutcomeWeight, Does: "is given up on", Negligible: &negligible}
+	if name == Unanswered {
+		m.Does = "leaves requests unanswered"
+	}
+	return m
+}
+
+// outcome reports whether the metric is counted only by sources that can tell, so that
+// it stands in nobody's way where none does.
+func (m Metric) outcome() bool { return m.Name == GivenUp || m.Name == Unanswered }
 
 // Validate names the first setting that cannot be meant.
 func (c Config) Validate() error {
@@ -132,8 +165,7 @@ func (c Config) weights() float64 {
 }
 
 // Weighed divides what is left of 1 equally between the metrics and limits that
-// have no weight: half for errors and half for a limit of errors, where nobody
-// says. A larger weight makes that cause the sooner to be noticed, and the others
+// have no weight. A larger weight makes that cause the sooner to be noticed, and the others
 // the later; in all they share RollbackAlpha.
 func (c Config) Weighed() Config {
 	c.Metrics, c.Limits = slices.Clone(c.Metrics), slices.Clone(c.Limits)

@@ -2,6 +2,7 @@ package analysis_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func TestValidate(t *testing.T) {
 		`there are two limits of "errors"`:      func(c *analysis.Config) { c.Limits = append(c.Limits, c.Limits[0]) },
 		"weight 0 of limit errors":              func(c *analysis.Config) { c.Limits[0].Weight = 0 },
 		"limit errors: statistics: limit of":    func(c *analysis.Config) { c.Limits[0].Share = 1 },
-		"sum to 1.5, not to 1":                  func(c *analysis.Config) { c.Limits[0].Weight = 1 },
+		"sum to 1.75, not to 1":                 func(c *analysis.Config) { c.Limits[0].Weight = 1 },
 	} {
 		c := withLimit(0.01)
 		change(&c)
@@ -61,9 +62,9 @@ func TestHashTellsMethodsApart(t *testing.T) {
 	}
 }
 
-// What was recorded with a method before there were limits has its hash still.
+// What is recorded with the default has its hash still, when there are more settings.
 func TestHashOfTheDefaultStays(t *testing.T) {
-	if got := analysis.Default().Hash(); got != "8f34e919f7e7" {
+	if got := analysis.Default().Hash(); got != "9ba9011196d5" {
 		t.Errorf("the default hashes as %s", got)
 	}
 }
@@ -71,15 +72,15 @@ func TestHashOfTheDefaultStays(t *testing.T) {
 func TestWeighed(t *testing.T) {
 	of := func(weights ...float64) analysis.Config {
 		c := withLimit(0.01)
-		c.Metrics = append(c.Metrics, analysis.Latency(time.Second, weights[1]))
+		c.Metrics = slices.Insert(c.Metrics, 1, analysis.Latency(time.Second, weights[1]))
 		c.Metrics[0].Weight, c.Limits[0].Weight = weights[0], weights[2]
 		return c
 	}
 	for _, test := range []struct{ given, want []float64 }{
-		{[]float64{0, 0, 0}, []float64{1. / 3, 1. / 3, 1. / 3}},
-		{[]float64{0.5, 0, 0}, []float64{0.5, 0.25, 0.25}},
-		{[]float64{0.6, 0.2, 0}, []float64{0.6, 0.2, 0.2}},
-		{[]float64{0.6, 0.2, 0.2}, []float64{0.6, 0.2, 0.2}},
+		{[]float64{0, 0, 0}, []float64{1. / 6, 1. / 6, 1. / 6}},
+		{[]float64{0.3, 0, 0}, []float64{0.3, 0.1, 0.1}},
+		{[]float64{0.3, 0.1, 0}, []float64{0.3, 0.1, 0.1}},
+		{[]float64{0.3, 0.1, 0.1}, []float64{0.3, 0.1, 0.1}},
 	} {
 		c := of(test.given...).Weighed()
 		got := []float64{c.Metrics[0].Weight, c.Metrics[1].Weight, c.Limits[0].Weight}

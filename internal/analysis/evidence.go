@@ -37,7 +37,8 @@ type evidence struct {
 	weights  []float64 // of the edges
 	logE     []float64 // of the edges, for the average
 	main     *counter
-	rollback stats.Peak // of the average
+	share    *stats.Shortfall // of Unanswered alone: the other way to know
+	rollback stats.Peak       // of the average
 
 	nonInferior process
 	negligible  process // nil without such a level
@@ -115,7 +116,7 @@ func (e *evidence) clone() (*evidence, error) {
 	if err != nil {
 		return nil, err
 	}
-	twin.rollback, twin.promoted = e.rollback, e.promoted
+	twin.rollback, twin.promoted, twin.share = e.rollback, e.promoted, e.share
 	texts, err := encode(e.codecs())
 	if err != nil {
 		return nil, err
@@ -185,10 +186,18 @@ func (e *evidence) update(c *counter, s stats.Scrape) error {
 	return e.promoted.Update(e.promotion())
 }
 
-// harmful is the log evidence for rolling back, of all edges together.
+// harmful is the log evidence for rolling back, of all edges together, or of both ways
+// to know of unanswered requests.
 func (e *evidence) harmful() float64 {
-	if len(e.edges) == 1 {
+	if len(e.edges) == 1 && e.share == nil {
 		return e.main.rollback.LogE()
+	}
+	if e.share != nil {
+		mean, err := stats.LogAverage([]float64{shareWeight, 1 - shareWeight}, []float64{e.share.LogE(), e.main.rollback.LogE()})
+		if err != nil {
+			return 0 // not with these weights
+		}
+		return mean
 	}
 	for i, c := range e.edges {
 		e.logE[i] = c.rollback.LogE()
@@ -214,7 +223,12 @@ func (e *evidence) promotion() float64 {
 	return mean
 }
 
+// promotes reports whether the metric does not stand in the way of a pass. One that no
+// source counts does not.
 func (e *evidence) promotes() bool {
+	if e.metric.outcome() && e.main.intervals == 0 {
+		return true
+	}
 	return e.promotion() >= stats.Threshold(e.config.PromoteAlpha)
 }
 

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -79,14 +80,13 @@ func (f *flow) coarse(n int) []row {
 	return append(rows, f.rows[older:]...)
 }
 
-// trafficState is the test of the canary's share, or what remains of those of
-// earlier weights.
+// trafficState is the test of the canary's share at this weight.
 type trafficState struct {
 	From   time.Time  `json:"from"`
 	Share  float64    `json:"share"`
+	Loose  string     `json:"loose,omitempty"`
 	Above  string     `json:"above,omitempty"`
 	Below  string     `json:"below,omitempty"`
-	Before [2]float64 `json:"before"`
 	Total  uint64     `json:"total"`
 	Canary uint64     `json:"canary"`
 	Peak   stats.Peak `json:"peak"`
@@ -96,7 +96,7 @@ func (t *trafficShare) save() (*trafficState, error) {
 	if t == nil {
 		return nil, nil
 	}
-	s := &trafficState{From: t.from, Share: t.share, Before: t.before, Total: t.total, Canary: t.canary, Peak: t.peak}
+	s := &trafficState{From: t.from, Share: t.share, Loose: t.loose, Total: t.total, Canary: t.canary, Peak: t.peak}
 	for _, side := range []struct {
 		of   *stats.Absolute
 		text *string
@@ -118,10 +118,11 @@ func (s *trafficState) load() (*trafficShare, error) {
 		return nil, nil
 	}
 	t := new(trafficShare)
-	if err := t.expect(s.Share, s.From); err != nil {
+	e := Expectation{Share: s.Share, From: s.From, Loose: s.Loose}
+	if err := cmp.Or(e.validate(), t.expect(e)); err != nil {
 		return nil, err
 	}
-	t.from, t.before, t.total, t.canary = s.From, s.Before, s.Total, s.Canary
+	t.from, t.total, t.canary = s.From, s.Total, s.Canary
 	if err := (stats.Counts{CanaryTotal: t.total, CanaryBad: t.canary}).Validate(); err != nil {
 		return nil, err
 	}

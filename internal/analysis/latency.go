@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -100,7 +101,7 @@ func (c Config) Choose(intervals []metrics.Interval) (Config, error) {
 	if !c.Open() {
 		return c, nil
 	}
-	edges, slow, n := before(intervals)
+	edges, slow, n := latencies(intervals, true)
 	c.Metrics = slices.Clone(c.Metrics)
 	for i, m := range c.Metrics {
 		if !m.open() {
@@ -128,27 +129,22 @@ func (c Config) Choose(intervals []metrics.Interval) (Config, error) {
 	return c, nil
 }
 
-// before are the edges, ascending, the share of stable's requests above each, and
-// how many requests there were.
-func before(intervals []metrics.Interval) (edges, slow []float64, n uint64) {
-	type known struct{ edge, slow float64 }
-	var all []known
+// latencies are the edges of the histogram, ascending, the share of stable's requests
+// above each, and how many requests there were: before the beginning, or since.
+func latencies(intervals []metrics.Interval, before bool) (edges, slow []float64, n uint64) {
+	sums := map[float64]Arm{}
 	for _, i := range intervals {
 		edge, ok := metrics.EdgeOf(i.Metric)
-		if !i.Before || !ok {
+		if !ok || i.Before != before {
 			continue
 		}
-		var total, bad uint64
 		for _, c := range i.Strata {
-			total, bad = total+c.StableTotal, bad+c.StableBad
-		}
-		if total > 0 {
-			all, n = append(all, known{edge, float64(bad) / float64(total)}), max(n, total)
+			sums[edge] = sums[edge].plus(Arm{c.StableTotal, c.StableBad})
 		}
 	}
-	slices.SortFunc(all, func(a, b known) int { return cmp.Compare(a.edge, b.edge) })
-	for _, k := range all {
-		edges, slow = append(edges, k.edge), append(slow, k.slow)
+	maps.DeleteFunc(sums, func(_ float64, a Arm) bool { return a.Requests == 0 })
+	for _, edge := range slices.Sorted(maps.Keys(sums)) {
+		edges, slow, n = append(edges, edge), append(slow, sums[edge].share(0)), max(n, sums[edge].Requests)
 	}
 	return edges, slow, n
 }

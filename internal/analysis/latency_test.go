@@ -3,6 +3,7 @@ package analysis_test
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,8 +26,8 @@ func took(total uint64, above map[float64]uint64) []metrics.Interval {
 
 func slow(q float64) analysis.Config {
 	c := analysis.Default()
-	c.Metrics[0].Weight = 0.5
-	c.Metrics = append(c.Metrics, analysis.LatencyQuantile(q, 0.5))
+	c.Metrics[0].Weight = 0.25
+	c.Metrics = slices.Insert(c.Metrics, 1, analysis.LatencyQuantile(q, 0.25))
 	return c
 }
 

@@ -34,13 +34,13 @@ func TestLimits(t *testing.T) {
 		limit   string
 	}{
 		"above, as stable is": {counts(900, 108, 100, 12), 10, analysis.Fail, []string{"limit errors"},
-			"v2 fails 12% of its requests, above the limit of 1%: 120 of 1,000, evidence over 1,000,000:1 (200:1 needed)"},
+			"v2 fails 12% of its requests, above the limit of 1%: 120 of 1,000, evidence over 1,000,000:1 (400:1 needed)"},
 		"above, without a request of stable": {counts(0, 0, 100, 12), 10, analysis.Fail, []string{"limit errors"},
-			"v2 fails 12% of its requests, above the limit of 1%: 120 of 1,000, evidence over 1,000,000:1 (200:1 needed)"},
-		"above and worse": {counts(900, 9, 100, 12), 10, analysis.Fail, []string{"errors", "limit errors"},
-			"v2 fails 12% of its requests, above the limit of 1%: 120 of 1,000, evidence over 1,000,000:1 (200:1 needed)"},
+			"v2 fails 12% of its requests, above the limit of 1%: 120 of 1,000, evidence over 1,000,000:1 (400:1 needed)"},
+		"above and worse": {counts(900, 9, 100, 12), 10, analysis.Fail, []string{"limit errors", "errors"},
+			"v2 fails 12% of its requests, above the limit of 1%: 120 of 1,000, evidence over 1,000,000:1 (400:1 needed)"},
 		"a little above, no worse than stable": {counts(4000, 50, 4000, 42), 10, analysis.Inconclusive, nil,
-			"v2 fails 1.05% of its requests, above the limit of 1%, which may be chance: 420 of 40,000, evidence 0.16:1 (200:1 needed)"},
+			"v2 fails 1.05% of its requests, above the limit of 1%, which may be chance: 420 of 40,000, evidence 0.16:1 (400:1 needed)"},
 		"within": {counts(4000, 30, 4000, 30), 10, analysis.Pass, nil,
 			"v2 fails 0.75% of its requests, within the limit of 1%: 300 of 40,000"},
 		"no canary": {counts(4000, 30, 0, 0), 10, analysis.Inconclusive, nil,
@@ -72,7 +72,7 @@ func TestLimitOfLatency(t *testing.T) {
 		add(t, a, at(n, analysis.Errors, counts(900, 9, 100, 1)), at(n, "latency le=0.25", counts(900, 90, 100, 20)))
 	}
 	v := add(t, a)
-	want := "v2 takes longer than 250ms for 20% of its requests, above the limit of 5%: 200 of 1,000, evidence over 1,000,000:1 (200:1 needed)."
+	want := "v2 takes longer than 250ms for 20% of its requests, above the limit of 5%: 200 of 1,000, evidence over 1,000,000:1 (400:1 needed)."
 	if v.Verdict != analysis.Fail || v.Summary != want {
 		t.Errorf("%s: %s\nwant %s", v.Verdict, v.Summary, want)
 	}
@@ -118,7 +118,7 @@ func TestSettingsOfOneMetric(t *testing.T) {
 	c.Metrics[0].Weight = 0
 	slow := analysis.Latency(time.Second, 0)
 	slow.Tolerance, slow.Margin, slow.Negligible = &tolerance, &margin, &negligible
-	c.Metrics = append(c.Metrics, slow)
+	c.Metrics = slices.Insert(c.Metrics, 1, slow)
 	a := start(t, c.Weighed())
 	for n := range 4 {
 		add(t, a, at(n, analysis.Errors, counts(900, 5, 100, 1)), at(n, slow.Name, counts(900, 5, 100, 1)))

@@ -31,6 +31,7 @@ type state struct {
 	Metrics  []metricState `json:"metrics"`
 	Limits   []limitState  `json:"limits,omitempty"`
 	Flow     flowState     `json:"flow"`
+	Ended    endedState    `json:"ended"`
 	Traffic  *trafficState `json:"traffic,omitempty"`
 	Pods     *podsState    `json:"pods,omitempty"`
 }
@@ -114,6 +115,9 @@ func (a *Analysis) save(rows int) (state, error) {
 		s.Limits = append(s.Limits, limitState{codecs, c.seen, c.at, c.why})
 	}
 	var err error
+	if s.Ended, err = a.saveEnded(); err != nil {
+		return s, err
+	}
 	s.Traffic, err = a.traffic.save()
 	return s, err
 }
@@ -173,6 +177,9 @@ func (a *Analysis) load(s state) error {
 		c.seen, c.at, c.why = l.Seen, l.At, l.Why
 	}
 	if err := a.flow.load(s.Flow); err != nil {
+		return err
+	}
+	if err := a.loadEnded(s.Ended); err != nil {
 		return err
 	}
 	var err error

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func everything() analysis.Config {
 	c := analysis.Default()
 	gate, negligible := analysis.DefaultGate(), 0.005
 	c.Pods, c.Metrics[0].Weight, c.Metrics[0].Negligible = &gate, 0, &negligible
-	c.Metrics = append(c.Metrics, analysis.LatencyQuantile(0.95, 0))
+	c.Metrics = slices.Insert(c.Metrics, 1, analysis.LatencyQuantile(0.95, 0))
 	c.Limits = []analysis.Limit{{Metric: analysis.Errors, Share: 0.02}, {Metric: metrics.EdgeName(1), Share: 0.01}}
 	return c.Weighed()
 }
@@ -52,7 +53,7 @@ func drawStep(t *rapid.T, n int) step {
 	switch rapid.IntRange(0, 9).Draw(t, "what") {
 	case 0:
 		share := rapid.SampledFrom([]float64{0, 0.05, 0.1, 0.5}).Draw(t, "weight")
-		return func(a *analysis.Analysis) error { return a.Expect(share, now) }
+		return func(a *analysis.Analysis) error { return a.Expect(analysis.Expectation{Share: share, From: now}) }
 	case 1:
 		reason := rapid.SampledFrom([]string{"", "no data"}).Draw(t, "reason")
 		return func(a *analysis.Analysis) error { a.Hold(reason); return nil }
@@ -316,7 +317,7 @@ func FuzzRestore(f *testing.F) {
 		}
 		a.WatchPods(second(0))
 		a.See(second(1), []analysis.Pod{pod("v1-a", 0), pod("v2-a", 2)})
-		if err := errors.Join(a.Expect(0.1, second(0)), settle(a, c)); err != nil {
+		if err := errors.Join(a.Expect(analysis.Expectation{Share: 0.1, From: second(0)}), settle(a, c)); err != nil {
 			f.Fatal(err)
 		}
 		for k := range n {

@@ -3,7 +3,6 @@ package analysis_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
 )
@@ -25,7 +24,7 @@ func TestTrafficShareAgainstWeight(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := start(t, analysis.Default())
-			if err := a.Expect(test.weight, time.Time{}); err != nil {
+			if err := a.Expect(analysis.Expectation{Share: test.weight}); err != nil {
 				t.Fatal(err)
 			}
 			v := add(t, a, repeat(4, counts(test.stable, 0, test.canary, 0))...)
@@ -47,7 +46,7 @@ func TestTrafficShareAfterAChangeOfWeight(t *testing.T) {
 		weight         float64
 		stable, canary uint64
 	}{{0.05, 950, 50}, {0.5, 500, 500}, {0.05, 950, 50}} {
-		if err := a.Expect(share.weight, time.Time{}); err != nil {
+		if err := a.Expect(analysis.Expectation{Share: share.weight}); err != nil {
 			t.Fatal(err)
 		}
 		for range 10 {
@@ -61,28 +60,29 @@ func TestTrafficShareAfterAChangeOfWeight(t *testing.T) {
 
 func TestTrafficShareDoesNotDecide(t *testing.T) {
 	a := start(t, analysis.Default())
-	if err := a.Expect(0.1, time.Time{}); err != nil {
+	if err := a.Expect(analysis.Expectation{Share: 0.1}); err != nil {
 		t.Fatal(err)
 	}
 	v := add(t, a, repeat(40, counts(900, 18, 900, 18))...)
 	if v.Verdict != analysis.Pass || !strings.HasSuffix(v.Summary, "The route is to give the canary 10% of the requests, and it got 50%.") {
 		t.Errorf("%s: %s", v.Verdict, v.Summary)
 	}
-	if err := a.Expect(1.5, time.Time{}); err == nil {
+	if err := a.Expect(analysis.Expectation{Share: 1.5}); err == nil {
 		t.Error("a share of 1.5 was taken")
 	}
 }
 
-// An interval that began before the weight was set belongs to the weight before.
+// An interval that began before the weight was set belongs to the weight before, and
+// one right after it does in part: routers follow, and what was sent has to end.
 func TestTrafficShareLeavesOutTheChangeItself(t *testing.T) {
 	a := start(t, analysis.Default())
-	if err := a.Expect(0.5, at(10, "").Start); err != nil {
+	if err := a.Expect(analysis.Expectation{Share: 0.5, From: at(10, "").Start}); err != nil {
 		t.Fatal(err)
 	}
-	if v := add(t, a, repeat(10, counts(900, 0, 100, 0))...); v.Traffic != nil {
+	if v := add(t, a, repeat(12, counts(900, 0, 100, 0))...); v.Traffic != nil {
 		t.Errorf("compared with a weight that was not set: %+v", *v.Traffic)
 	}
-	if v := add(t, a, at(10, analysis.Errors, counts(500, 0, 500, 0))); v.Traffic == nil || v.Traffic.Observed != 0.5 {
+	if v := add(t, a, at(12, analysis.Errors, counts(500, 0, 500, 0))); v.Traffic == nil || v.Traffic.Observed != 0.5 {
 		t.Errorf("share %+v, want a half", v.Traffic)
 	}
 }

@@ -123,9 +123,16 @@ func (a *Analysis) Verdict() (Verdict, error) {
 		v.Causes = append(v.Causes, Restarts)
 	}
 	for _, e := range a.metrics {
-		m, err := e.verdict(a.versions, slices.Contains(a.causes, e.metric.Name))
+		cause := slices.Contains(a.causes, e.metric.Name)
+		if e.metric.outcome() && e.main.intervals == 0 && !cause {
+			continue // no source tells of it
+		}
+		m, err := e.verdict(a.versions, cause)
 		if err != nil {
 			return Verdict{}, err
+		}
+		if e.share != nil && cause && e.byShare() {
+			m.Summary = a.hangs(m)
 		}
 		v.Metrics = append(v.Metrics, m)
 	}
@@ -187,7 +194,7 @@ func (e *evidence) verdict(names Versions, cause bool) (MetricVerdict, error) {
 	if m.Strata, err = e.strata(); err != nil {
 		return m, err
 	}
-	if m.Verdict == Inconclusive {
+	if m.Verdict == Inconclusive && m.Intervals > 0 {
 		if m.Outlook, err = e.outlook(); err != nil {
 			return m, err
 		}

@@ -23,7 +23,7 @@ func (v *Verdict) sentence() string {
 	if v.Reason != "" {
 		text = fmt.Sprintf("Nothing new is known: %s. %s", v.Reason, text)
 	}
-	if v.Traffic != nil && v.Traffic.Differs {
+	if v.Traffic != nil && v.Traffic.Differs && !slices.Contains(v.Causes, Unanswered) {
 		text += fmt.Sprintf(". The route is to give the canary %s of the requests, and it got %s",
 			percent(v.Traffic.Configured), percent(v.Traffic.Observed))
 	}
@@ -35,6 +35,9 @@ func (v *Verdict) sentence() string {
 func (v *Verdict) parts() []string {
 	var made, all []string
 	for _, m := range v.Metrics {
+		if m.Verdict == Pass && (m.Name == GivenUp || m.Name == Unanswered) {
+			continue // nothing is wrong with how requests end, besides errors
+		}
 		if all = append(all, m.Summary); m.Verdict == v.Verdict {
 			made = append(made, m.Summary)
 		}
@@ -112,6 +115,17 @@ func (e *evidence) sentence(m MetricVerdict, v Versions) string {
 			"to pass, it takes a level of bad requests that is negligible", of, Thousands(m.Canary.Requests), v.Canary, Thousands(m.Stable.Requests), v.Stable)
 	}
 	return fmt.Sprintf("Not known yet: %s%s. %s; %s", m.counts(), m.Ratio.words(), e.harm(m, v), lowerFirst(e.safety(m, v)))
+}
+
+// byShare reports whether the share of what ended says more than what is open.
+func (e *evidence) byShare() bool {
+	return math.Log(shareWeight)+e.share.PeakLogE() >= math.Log(1-shareWeight)+e.main.rollback.PeakLogE()
+}
+
+// hangs says that the canary does not answer, by its share of what ended.
+func (a *Analysis) hangs(m MetricVerdict) string {
+	return fmt.Sprintf("Evidence %s:1 (%s:1 needed) that %s leaves requests unanswered, since it hangs or cannot be reached: %s",
+		Odds(m.Rollback.Peak), Odds(m.Rollback.Threshold), a.versions.Canary, a.unanswered.words(a.versions))
 }
 
 // spotless reports whether there is no bad request to compare, and no level below

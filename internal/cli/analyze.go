@@ -233,10 +233,11 @@ func (o *analyze) weigh(config analysis.Config, intervals []metrics.Interval) (a
 		return analysis.Verdict{}, err
 	}
 	if o.weight > 0 {
-		if err := a.Expect(o.weight/100, time.Time{}); err != nil {
+		if err := a.Expect(analysis.Expectation{Share: o.weight / 100}); err != nil {
 			return analysis.Verdict{}, err
 		}
 	}
+	a.Learn(intervals)
 	for n, i := range relevant(config, intervals) {
 		if err := a.Add(i); err != nil {
 			return analysis.Verdict{}, fmt.Errorf("interval %d: %w", n+1, err)

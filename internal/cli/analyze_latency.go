@@ -152,7 +152,7 @@ func (l *live) settle(intervals []metrics.Interval) error {
 // explain says why nothing is counted of latencies.
 func (l *live) explain(why string) {
 	for _, m := range l.config.Metrics {
-		if m.Name != analysis.Errors {
+		if _, ok := metrics.EdgeOf(m.Name); ok || m.Quantile > 0 {
 			l.analysis.Explain(m.Name, why)
 		}
 	}

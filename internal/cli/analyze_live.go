@@ -152,6 +152,7 @@ func (l *live) look(ctx context.Context) (analysis.Verdict, error) {
 		l.analysis.Hold(reasonOf(err))
 	default:
 		l.analysis.Hold("")
+		l.analysis.Learn(intervals)
 		l.tell()
 	}
 	if err == nil {
@@ -214,7 +215,7 @@ func (l *live) readRoute(ctx context.Context) error {
 }
 
 func (l *live) expect(route traffic.Route) error {
-	return l.analysis.Expect(float64(route.Weights.Canary)/100, l.Clock.Now())
+	return l.analysis.Expect(analysis.Expectation{Share: float64(route.Weights.Canary) / 100, From: l.Clock.Now()})
 }
 
 // relevant are the intervals of the metrics that decide, in the order of time: the

@@ -26,7 +26,7 @@ func (m *method) addFlags(flags *pflag.FlagSet) {
 	flags.Var(&m.Tolerance, "tolerance", "excess of errors that is let through, as 0.1 or 10%")
 	flags.Float64Var(&m.Margin, "margin", m.Margin, "the canary passes once it is shown to fail less than this many times as often")
 	flags.Var(&m.Alpha, "alpha", "probability of ever failing a canary that is within the tolerance")
-	flags.Var(&m.limits, "limit", "the greatest share of the canary's requests that may be bad, whatever stable does: errors=1%, or 250ms=5% for slower ones; errors, --latency and each limit have equal parts of --alpha")
+	flags.Var(&m.limits, "limit", "the greatest share of the canary's requests that may be bad, whatever stable does: errors=1%, or 250ms=5% for slower ones; errors, --latency and each limit have equal parts of what --given-up and --unanswered leave of --alpha")
 	m.addCommonFlags(flags)
 }
 
@@ -34,7 +34,9 @@ func (m *method) addCommonFlags(flags *pflag.FlagSet) {
 	flags.Var(&m.PromoteAlpha, "promote-alpha", "probability of passing a canary that is beyond the margin")
 	flags.Var(&m.IntervalAlpha, "interval-alpha", "probability that the ratio is ever outside of its interval, on each side")
 	flags.Var(&m.Negligible, "negligible", "share of bad requests below which no ratio counts as harm; 0 for none")
-	flags.Var(&m.latency, "latency", "also count slow requests: slower than an edge of their histogram, as 250ms, or than a quantile of stable's, as p95; errors and this have half of --alpha each")
+	flags.Var(&m.latency, "latency", "also count slow requests: slower than an edge of their histogram, as 250ms, or than a quantile of stable's, as p95; errors and this have equal parts of --alpha")
+	flags.Var(&m.GivenUp.Weight, "given-up", "part of --alpha that is for requests which users did not wait for, where they are counted; 0 leaves them out")
+	flags.Var(&m.Unanswered.Weight, "unanswered", "part of --alpha that is for requests which are sent and not answered; 0 leaves them out, and a share that is too small only warns")
 	m.addEvidenceFlags(flags)
 }
 
@@ -53,8 +55,10 @@ func (m *method) config() (analysis.Config, error) {
 		a.Metrics = append(a.Metrics[:len(a.Metrics):len(a.Metrics)], m.latency.metric())
 	}
 	c := a.Config()
-	for i := range c.Metrics {
-		c.Metrics[i].Weight = 0
+	for i, one := range c.Metrics {
+		if one.Name != analysis.GivenUp && one.Name != analysis.Unanswered {
+			c.Metrics[i].Weight = 0
+		}
 	}
 	c.Limits = m.limits
 	c = c.Weighed()

@@ -30,6 +30,10 @@ type Analysis struct {
 	WarmUp  canary.Duration `json:"warmUp,omitempty"`
 	Metrics []Metric        `json:"metrics"`
 	Limits  []Limit         `json:"limits,omitempty"`
+	// GivenUp and Unanswered requests are judged besides the metrics and limits, which
+	// share what these leave of Alpha.
+	GivenUp    Outcome `json:"givenUp,omitzero"`
+	Unanswered Outcome `json:"unanswered,omitzero"`
 	Pods    *Pods           `json:"pods,omitempty"` // nil where nobody watches them
 }
 
@@ -44,6 +48,17 @@ type Metric struct {
 	Weight Share `json:"weight,omitempty"`
 	// Tolerance, Margin and Negligible are this metric's own; nil for those of the
 	// Analysis.
+	Tolerance  *Share   `json:"tolerance,omitempty"`
+	Margin     *float64 `json:"margin,omitempty"`
+	Negligible *Share   `json:"negligible,omitempty"`
+}
+
+// Outcome is how requests are judged that users do not wait for, or that are not
+// answered.
+type Outcome struct {
+	// Weight is their part of Alpha; 0 leaves them out.
+	Weight Share `json:"weight"`
+	// Tolerance, Margin and Negligible are their own; nil for those of the Analysis.
 	Tolerance  *Share   `json:"tolerance,omitempty"`
 	Margin     *float64 `json:"margin,omitempty"`
 	Negligible *Share   `json:"negligible,omitempty"`
@@ -68,8 +83,7 @@ type Pods struct {
 // Latency is the name of metrics of slow requests.
 const Latency = "latency"
 
-// DefaultAnalysis is the method of stats.Default, on errors only, with the Pods
-// watched.
+// DefaultAnalysis is the method of analysis.Default, with the Pods watched.
 func DefaultAnalysis() Analysis {
 	c, gate := stats.Default(), analysis.DefaultGate()
 	return Analysis{
@@ -83,8 +97,15 @@ func DefaultAnalysis() Analysis {
 		Onset:          true,
 		OnsetIntervals: c.OnsetIntervals,
 		Metrics:        []Metric{{Name: analysis.Errors}},
+		GivenUp:        defaultOutcome(),
+		Unanswered:     defaultOutcome(),
 		Pods:           &Pods{MaxRestarts: gate.MaxRestarts, Unready: ofSeconds(gate.Unready), Calm: ofSeconds(gate.Calm)},
 	}
+}
+
+func defaultOutcome() Outcome {
+	negligible := Share(analysis.OutcomeNegligible)
+	return Outcome{Weight: analysis.OutcomeWeight, Negligible: &negligible}
 }
 
 // Config is the method in the form that analyses take. It may not be valid.
@@ -114,7 +135,34 @@ func (a Analysis) Config() analysis.Config {
 	if a.Pods != nil {
 		c.Pods = &analysis.Gate{MaxRestarts: a.Pods.MaxRestarts, Unready: a.Pods.Unready.Std().Seconds(), Calm: a.Pods.Calm.Std().Seconds()}
 	}
-	return c.Weighed()
+	return a.withOutcomes(c.Weighed())
+}
+
+// withOutcomes takes the weight of given-up and unanswered requests off that of all
+// others, which share the rest in proportion.
+func (a Analysis) withOutcomes(c analysis.Config) analysis.Config {
+	rest := 1 - float64(a.GivenUp.Weight) - float64(a.Unanswered.Weight)
+	for i := range c.Metrics {
+		c.Metrics[i].Weight *= rest
+	}
+	for i := range c.Limits {
+		c.Limits[i].Weight *= rest
+	}
+	for _, o := range []struct {
+		name string
+		of   Outcome
+	}{{analysis.GivenUp, a.GivenUp}, {analysis.Unanswered, a.Unanswered}} {
+		if o.of.Weight != 0 {
+			c.Metrics = append(c.Metrics, o.of.metric(o.name))
+		}
+	}
+	return c
+}
+
+func (o Outcome) metric(name string) analysis.Metric {
+	m := analysis.OutcomeMetric(name)
+	m.Weight, m.Tolerance, m.Margin, m.Negligible = float64(o.Weight), (*float64)(o.Tolerance), o.Margin, (*float64)(o.Negligible)
+	return m
 }
 
 func (m Metric) metric() analysis.Metric {
@@ -125,7 +173,7 @@ func (m Metric) metric() analysis.Metric {
 	case m.Over > 0:
 		c = analysis.Latency(m.Over.Std(), weight)
 	default:
-		c = analysis.Default().Metrics[0]
+		c = analysis.Default().Metrics[0] // errors
 		c.Name, c.Weight = m.Name, weight
 	}
 	c.Tolerance, c.Margin, c.Negligible = (*float64)(m.Tolerance), m.Margin, (*float64)(m.Negligible)

@@ -35,6 +35,7 @@ func (a Analysis) check(all *checks) {
 	a.checkMetrics(at+"metrics", all)
 	a.checkLimits(at+"limits", all)
 	a.checkWeights(at+"metrics", all)
+	a.checkOutcomes(at, all)
 	if before < len(*all) {
 		return
 	}
@@ -78,6 +79,20 @@ func (a Analysis) checkMetrics(at string, all *checks) {
 		all.unless(!seen[name], at+"name", "%s is there twice", name)
 		seen[name] = true
 	}
+}
+
+// checkOutcomes sees to it that the metrics get something of alpha.
+func (a Analysis) checkOutcomes(at string, all *checks) {
+	for _, o := range []struct {
+		name string
+		of   Outcome
+	}{{"givenUp", a.GivenUp}, {"unanswered", a.Unanswered}} {
+		at := at + o.name + "."
+		all.unless(o.of.Weight >= 0, at+"weight", "it cannot be negative, and is %v", o.of.Weight)
+		Metric{Tolerance: o.of.Tolerance, Margin: o.of.Margin, Negligible: o.of.Negligible}.checkOwn(at, all)
+	}
+	sum := a.GivenUp.Weight + a.Unanswered.Weight
+	all.unless(sum < 1, at+"unanswered.weight", "givenUp and unanswered take %s of alpha, and leave nothing for the metrics", figure(float64(sum)))
 }
 
 // checkOwn is of what a metric has in the place of the analysis' settings.

@@ -62,6 +62,7 @@ func (e *evidence) miss(failure error) {
 // hear takes what a reading told.
 func (e *evidence) hear(now time.Time, got []metrics.Interval) error {
 	e.analysis.Hold("")
+	e.analysis.Learn(got)
 	if err := e.settle(got); err != nil {
 		return err
 	}

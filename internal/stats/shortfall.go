@@ -65,9 +65,8 @@ func (h *Shortfall) Begin() {
 	h.drop, h.alert = 0, true
 }
 
-// Bets is how often it has bet. A change says that a bet has begun with the next
-// interval.
-func (h *Shortfall) Bets() int { return h.bets }
+// Quiet reports whether nothing has been missing since a moment ago.
+func (h *Shortfall) Quiet() bool { return h.drop == 0 }
 
 // Update adds the requests of both versions that were answered in an interval, of
 // which at least the part floor would be the canary's. What was bad about them does

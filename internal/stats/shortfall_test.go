@@ -74,7 +74,7 @@ func expectedShortfall(t *testing.T, floor, share, limit, dispersion float64) fl
 // A canary that answers nothing is found in three intervals of a hundred requests,
 // at a weight of 10%, from the start; later in a few more.
 func TestShortfallFindsAHang(t *testing.T) {
-	const floor, needed = 0.05, 800
+	const floor, needed = 0.05, 600
 	for name, test := range map[string]struct {
 		good int // intervals before it hangs
 		most int // intervals that it takes
@@ -92,7 +92,7 @@ func TestShortfallFindsAHang(t *testing.T) {
 			add(t, h, answered(100, canary), floor)
 		}
 		took := 0
-		for ; h.LogE() < Threshold(1.0/needed)-math.Log(2) && took < 20; took++ {
+		for ; h.LogE() < Threshold(1.0/needed) && took < 20; took++ {
 			add(t, h, answered(90, 0), floor)
 		}
 		if took > test.most {
