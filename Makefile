@@ -101,8 +101,9 @@ reaction: build ## Measure how soon a bad canary's traffic is back, into docs/pe
 	go run ./test/reaction -write docs/performance.md
 
 .PHONY: generate
-generate: ## Write docs/reference from --help; refresh the embedded API definitions
+generate: ## Write docs/reference from --help; refresh the embedded API definitions and gRPC's code
 	go test ./internal/cli -run TestReference -update
+	cd versioned-echo && go test ./internal/echopb -run TestGenerated -update
 	cd lab && go generate ./internal/crds/...
 
 .PHONY: tidy

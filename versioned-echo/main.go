@@ -1,6 +1,6 @@
 // Command versioned-echo is the demo service of canaryctl: it says which
-// version it is, and can be told to misbehave. Everything is set by the
-// environment:
+// version it is, over HTTP/1.1, HTTP/2 without TLS, gRPC and WebSocket on one
+// port, and can be told to misbehave. Everything is set by the environment:
 //
 //	APP_VERSION          version to answer with (v1)
 //	PORT, HOST           where to listen (8080, all interfaces)
@@ -12,8 +12,13 @@
 //	FAULT_START_DELAY    time before it listens
 //	FAULT_UNHEALTHY      true: /health fails
 //	FAULT_CRASH_AFTER    exits with 1 after this time
-//	FAULT_ERROR_SHARE    share of requests, 0 to 1, that get FAULT_ERROR_STATUS (500)
-//	FAULT_ERROR_AFTER    time before those errors begin
+//	FAULT_ERROR_SHARE    share of HTTP requests, 0 to 1, that get FAULT_ERROR_STATUS (500)
+//	FAULT_GRPC_SHARE     share of gRPC calls that get FAULT_GRPC_STATUS (13, or by name)
+//	FAULT_GRPC_WHEN      and when: trailers-only (the default), after-headers, after-messages
+//	FAULT_HANG_SHARE     share of all requests that are never answered
+//	FAULT_BREAK_SHARE    share of all answers that break off in the middle
+//	FAULT_RESET_SHARE    share of all requests whose connection is cut without an answer
+//	FAULT_ERROR_AFTER    time before failures of any of these kinds begin
 //	FAULT_LATENCY        time added to FAULT_LATENCY_SHARE of requests (1: all)
 //	FAULTS_ENDPOINT      enabled: GET, PUT and DELETE /faults change the faults at run time
 package main

@@ -1,5 +1,5 @@
-// Package echo is a small HTTP service that says which version of itself
-// answered, counts what it did, and misbehaves on request.
+// Package echo is a small service, of HTTP, gRPC and WebSocket on one port, that
+// says which version of itself answered, counts what it did, and misbehaves on request.
 package echo
 
 import (
@@ -65,6 +65,12 @@ func FromEnv(lookup func(string) (string, bool)) (Config, error) {
 	e.share("FAULT_ERROR_SHARE", &c.Faults.ErrorShare)
 	e.parse("FAULT_ERROR_STATUS", func(s string) (err error) { c.Faults.ErrorStatus, err = strconv.Atoi(s); return err })
 	e.duration("FAULT_ERROR_AFTER", (*time.Duration)(&c.Faults.ErrorAfter))
+	e.share("FAULT_GRPC_SHARE", &c.Faults.GRPCShare)
+	e.parse("FAULT_GRPC_STATUS", func(s string) (err error) { c.Faults.GRPCStatus, err = parseStatus(s); return err })
+	e.text("FAULT_GRPC_WHEN", (*string)(&c.Faults.GRPCWhen))
+	e.share("FAULT_HANG_SHARE", &c.Faults.HangShare)
+	e.share("FAULT_BREAK_SHARE", &c.Faults.BreakShare)
+	e.share("FAULT_RESET_SHARE", &c.Faults.ResetShare)
 	e.duration("FAULT_LATENCY", (*time.Duration)(&c.Faults.Latency))
 	e.share("FAULT_LATENCY_SHARE", &c.Faults.LatencyShare)
 	e.parse("FAULTS_ENDPOINT", func(s string) (err error) { c.FaultsEndpoint, err = parseSwitch(s); return err })

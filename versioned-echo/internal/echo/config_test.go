@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
 )
 
 func TestFromEnv(t *testing.T) {
@@ -25,6 +26,8 @@ func TestFromEnv(t *testing.T) {
 	full.FaultsEndpoint = true
 	full.Faults = Faults{
 		ErrorShare: .25, ErrorStatus: 503, ErrorAfter: Duration(30 * time.Second),
+		GRPCShare: .2, GRPCStatus: codes.Unavailable, GRPCWhen: AfterMessages,
+		HangShare: .1, BreakShare: .05, ResetShare: .01,
 		Latency: Duration(200 * time.Millisecond), LatencyShare: .5,
 		Unhealthy: true, CrashAfter: Duration(time.Minute),
 	}
@@ -39,6 +42,8 @@ func TestFromEnv(t *testing.T) {
 			"APP_VERSION": "v2", "POD_NAME": "echo-1", "HOST": "127.0.0.1", "PORT": "9000", "LOG_LEVEL": "debug",
 			"DRAIN_DELAY": "0s", "DRAIN_TIMEOUT": "5s", "FAULT_START_DELAY": "1s", "FAULTS_ENDPOINT": "enabled",
 			"FAULT_ERROR_SHARE": "0.25", "FAULT_ERROR_STATUS": "503", "FAULT_ERROR_AFTER": "30s",
+			"FAULT_GRPC_SHARE": "0.2", "FAULT_GRPC_STATUS": "14", "FAULT_GRPC_WHEN": "after-messages",
+			"FAULT_HANG_SHARE": "0.1", "FAULT_BREAK_SHARE": "0.05", "FAULT_RESET_SHARE": "0.01",
 			"FAULT_LATENCY": "200ms", "FAULT_LATENCY_SHARE": "0.5", "FAULT_UNHEALTHY": "true", "FAULT_CRASH_AFTER": "1m",
 		}, full},
 	} {
@@ -68,6 +73,8 @@ func TestFromEnvNamesEveryMistake(t *testing.T) {
 		"share above one":          {map[string]string{"FAULT_ERROR_SHARE": "10"}, []string{"errorShare is 10", "0 to 1"}},
 		"share is not a number":    {map[string]string{"FAULT_ERROR_SHARE": "NaN"}, []string{"errorShare is NaN"}},
 		"status is no error":       {map[string]string{"FAULT_ERROR_STATUS": "404"}, []string{"errorStatus is 404"}},
+		"no gRPC status":           {map[string]string{"FAULT_GRPC_STATUS": "FINE"}, []string{`FAULT_GRPC_STATUS="FINE"`}},
+		"no moment":                {map[string]string{"FAULT_GRPC_WHEN": "soon"}, []string{"grpcWhen", "trailers-only, after-headers or after-messages"}},
 		"latency beyond an answer": {map[string]string{"FAULT_LATENCY": "1h"}, []string{"latency is 1h0m0s", "at most 20s"}},
 	} {
 		t.Run(name, func(t *testing.T) {

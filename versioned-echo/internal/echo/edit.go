@@ -22,11 +22,16 @@ func (s *Server) editFaults(w http.ResponseWriter, r *http.Request) {
 			s.writeError(w, http.StatusBadRequest, err.Error())
 			return
 		}
-		s.faults.set(f)
+		s.setFaults(f)
 		s.log.WarnContext(r.Context(), "faults set", "faults", f)
 	case http.MethodDelete:
-		s.faults.set(NoFaults())
+		s.setFaults(NoFaults())
 		s.log.InfoContext(r.Context(), "faults ended")
 	}
 	writeJSON(w, http.StatusOK, s.faults.get())
+}
+
+func (s *Server) setFaults(f Faults) {
+	s.faults.set(f)
+	s.tellHealth()
 }

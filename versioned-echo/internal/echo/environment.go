@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"google.golang.org/grpc/codes"
 )
 
 // environment reads variables into fields and collects what did not parse, so
@@ -34,4 +36,12 @@ func (e *environment) duration(name string, to *time.Duration) {
 
 func (e *environment) share(name string, to *float64) {
 	e.parse(name, func(s string) (err error) { *to, err = strconv.ParseFloat(s, 64); return err })
+}
+
+// parseStatus reads a gRPC status by number or by name: 13 or INTERNAL.
+func parseStatus(s string) (code codes.Code, err error) {
+	if _, failed := strconv.Atoi(s); failed != nil {
+		s = strconv.Quote(s)
+	}
+	return code, code.UnmarshalJSON([]byte(s))
 }

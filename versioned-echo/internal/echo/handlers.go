@@ -15,12 +15,24 @@ func (s *Server) handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/version", user("/version", s.readOnly(s.version)))
+	mux.Handle("/ws", user("/ws", s.websocket))
 	mux.Handle("/{$}", user("/", s.echo))
 	mux.Handle("/", user("other", s.echo))
 	mux.HandleFunc("/health", s.readOnly(s.health))
 	mux.Handle("/metrics", s.meter.handler())
 	mux.HandleFunc("/faults", s.editFaults)
-	return s.whileDraining(s.logged(mux))
+	return s.named(s.whileDraining(s.logged(splitGRPC(s.calls(), mux))))
+}
+
+// versionHeader names the version beside the body, for answers that have none
+// or only half of one. It is gRPC's metadata x-app-version, too.
+const versionHeader = "X-App-Version"
+
+func (s *Server) named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(versionHeader, s.cfg.Version)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // version answers exactly {"version":"v1"} and a newline, so that answers that
@@ -34,14 +46,23 @@ func (s *Server) version(w http.ResponseWriter, _ *http.Request) {
 
 // health is readiness and liveness at once.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	status, code := "ok", http.StatusOK
-	switch {
-	case s.draining.Load():
-		status, code = "draining", http.StatusServiceUnavailable
-	case s.faults.get().Unhealthy:
-		status, code = "unhealthy", http.StatusServiceUnavailable
+	status, ok := s.state()
+	code := http.StatusOK
+	if !ok {
+		code = http.StatusServiceUnavailable
 	}
 	writeJSON(w, code, map[string]string{"status": status, "version": s.cfg.Version})
+}
+
+// state is the word for how the service is, and whether that is well.
+func (s *Server) state() (status string, ok bool) {
+	switch {
+	case s.draining.Load():
+		return "draining", false
+	case s.faults.get().Unhealthy:
+		return "unhealthy", false
+	}
+	return "ok", true
 }
 
 // logged writes one debug line per request.

@@ -1,16 +1,12 @@
 package echo
 
 import (
-	"net/http"
+	"context"
 	"sync"
 	"time"
 )
 
-// statusClientGone is nginx's code for a client that did not wait; it keeps
-// such requests apart from answers in the metrics.
-const statusClientGone = 499
-
-// injector holds the faults in force and applies them.
+// injector holds the faults in force, and decides whom they meet.
 type injector struct {
 	random func() float64 // uniform in [0, 1)
 	crash  chan struct{}  // gets one value when the process is to die
@@ -59,41 +55,62 @@ func (i *injector) get() Faults {
 	return i.faults
 }
 
-// harm is what one request suffers.
+// harm is what one request suffers: a wait, and then a failure, or neither.
 type harm struct {
-	wait   time.Duration
-	status int // 0 is none
+	Faults  // those in force when it was drawn
+	wait    time.Duration
+	failure failure
 }
 
-// draw decides one request's fate. Wait and error are independent, so a share
-// of errors is a share of slow and fast requests alike.
-func (i *injector) draw() harm {
+// failure is how a request ends that is not answered as it should be.
+type failure int
+
+const (
+	none    failure = iota
+	refused         // answered with an error: ErrorStatus or GRPCStatus
+	hanging         // not answered while the client waits
+	broken          // half answered
+	reset           // cut off before an answer
+)
+
+// draw decides one request's fate. Wait and failure are independent, so a share
+// of failures is a share of slow and fast requests alike. errors is the share
+// of the request's protocol that is refused.
+func (i *injector) draw(errors func(Faults) float64) harm {
 	i.mu.Lock()
-	f, age := i.faults, time.Since(i.since)
+	h := harm{Faults: i.faults}
+	age := time.Since(i.since)
 	i.mu.Unlock()
-	var h harm
-	if f.Latency > 0 && i.random() < f.LatencyShare {
-		h.wait = time.Duration(f.Latency)
+	if h.Latency > 0 && i.random() < h.LatencyShare {
+		h.wait = time.Duration(h.Latency)
 	}
-	if f.ErrorShare > 0 && age >= time.Duration(f.ErrorAfter) && i.random() < f.ErrorShare {
-		h.status = f.ErrorStatus
+	shares := [...]float64{refused: errors(h.Faults), hanging: h.HangShare, broken: h.BreakShare, reset: h.ResetShare}
+	if age < time.Duration(h.ErrorAfter) || shares == [len(shares)]float64{} {
+		return h
+	}
+	u := i.random()
+	for kind, share := range shares {
+		if u < share {
+			h.failure = failure(kind)
+			break
+		}
+		u -= share
 	}
 	return h
 }
 
-// wrap applies the faults to a route that users see. fail writes the answer of
-// a request that is to fail.
-func (i *injector) wrap(next http.Handler, fail func(w http.ResponseWriter, status int)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := i.draw()
-		if h.wait > 0 && !sleep(r.Context(), h.wait) {
-			w.WriteHeader(statusClientGone)
-			return
-		}
-		if h.status != 0 {
-			fail(w, h.status)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+func httpErrors(f Faults) float64 { return f.ErrorShare }
+func grpcErrors(f Faults) float64 { return f.GRPCShare }
+
+type harmKey struct{}
+
+// suffering hands a harm on to what cannot be wrapped from outside.
+func suffering(ctx context.Context, h harm) context.Context {
+	return context.WithValue(ctx, harmKey{}, h)
+}
+
+// harmOf is the harm in ctx, none if it has none.
+func harmOf(ctx context.Context) harm {
+	h, _ := ctx.Value(harmKey{}).(harm)
+	return h
 }

@@ -10,11 +10,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
 )
 
 func TestDecodeFaults(t *testing.T) {
 	partial := NoFaults()
 	partial.ErrorShare, partial.ErrorAfter = .1, Duration(30*time.Second)
+	unavailable := NoFaults()
+	unavailable.GRPCShare, unavailable.GRPCStatus, unavailable.GRPCWhen = .1, codes.Unavailable, AfterHeaders
 
 	for name, test := range map[string]struct {
 		body, wantErr string
@@ -26,6 +29,10 @@ func TestDecodeFaults(t *testing.T) {
 		"two objects":             {body: `{} {}`, wantErr: "one JSON object"},
 		"no object":               {body: ``, wantErr: "EOF"},
 		"time without unit":       {body: `{"latency": "5"}`, wantErr: "missing unit"},
+		"more than all":           {body: `{"errorShare": 0.5, "hangShare": 0.3, "breakShare": 0.3}`, wantErr: "add up to more than 1"},
+		"gRPC status":             {body: `{"grpcShare": 0.1, "grpcStatus": "UNAVAILABLE", "grpcWhen": "after-headers"}`, want: unavailable},
+		"gRPC status OK":          {body: `{"grpcStatus": 0}`, wantErr: "grpcStatus is 0: want 1 to 16"},
+		"gRPC at no moment":       {body: `{"grpcWhen": "later"}`, wantErr: `"later": want trailers-only`},
 		"out of range":            {body: `{"errorShare": -1, "crashAfter": "-1s"}`, wantErr: "errorShare is -1: want a share from 0 to 1\ncrashAfter is -1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,18 +101,46 @@ func TestLatencyIsAddedToItsShare(t *testing.T) {
 	})
 }
 
+// A handler whose client has gone returns without a word.
 func TestClientThatLeavesIsNotAnswered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		i := newInjector(every(1))
-		i.set(Faults{Latency: Duration(10 * time.Second), LatencyShare: 1})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		start := time.Now()
-		got := suffer(ctx, i)
-		if got.Code != statusClientGone || time.Since(start) != time.Second {
-			t.Errorf("code %d after %s, want %d after 1s", got.Code, time.Since(start), statusClientGone)
+	for name, f := range map[string]Faults{
+		"latency": {Latency: Duration(10 * time.Second), LatencyShare: 1},
+		"hanging": {HangShare: 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			i := newInjector(every(1))
+			i.set(f)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			start := time.Now()
+			got := suffer(ctx, i)
+			if got.Flushed || got.Body.Len() > 0 || time.Since(start) != time.Second {
+				t.Errorf("%s: wrote %q after %s, want nothing after 1s", name, got.Body, time.Since(start))
+			}
+		})
+	}
+}
+
+// One draw decides, so that shares add up: an eighth of each kind is half of the
+// requests in all.
+func TestSharesOfFailuresAddUp(t *testing.T) {
+	i := newInjector(every(8))
+	i.set(Faults{ErrorShare: .125, GRPCShare: .5, HangShare: .125, BreakShare: .125, ResetShare: .125})
+	for protocol, test := range map[string]struct {
+		errors func(Faults) float64
+		want   map[failure]int
+	}{
+		"HTTP": {httpErrors, map[failure]int{refused: 10, hanging: 10, broken: 10, reset: 10, none: 40}},
+		"gRPC": {grpcErrors, map[failure]int{refused: 40, hanging: 10, broken: 10, reset: 10, none: 10}},
+	} {
+		got := make(map[failure]int)
+		for range 80 {
+			got[i.draw(test.errors).failure]++
 		}
-	})
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", protocol, diff)
+		}
+	}
 }
 
 func TestCrashClockRestartsWithEverySet(t *testing.T) {

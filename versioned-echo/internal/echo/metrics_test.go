@@ -1,10 +1,14 @@
 package echo
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -46,6 +50,51 @@ func TestMetricNamesFollowTheConventions(t *testing.T) {
 	problems, err := testutil.GatherAndLint(s.meter.registry, "http_requests_total", "http_request_duration_seconds")
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v %v", problems, err)
+	}
+}
+
+// Whatever becomes of a request, it is counted as by promhttp, which is what
+// most services count with.
+func TestRequestsAreCountedAsByPromhttp(t *testing.T) {
+	for name, f := range map[string]Faults{
+		"good":    NoFaults(),
+		"refused": {ErrorShare: 1, ErrorStatus: 503},
+		"hanging": {HangShare: 1},
+		"broken":  {BreakShare: 1},
+		"reset":   {ResetShare: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(nil)
+			s.faults.set(f)
+			route := s.faults.wrap(http.HandlerFunc(s.version), http.ResponseWriter.WriteHeader)
+			theirs := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "theirs"}, []string{"code"})
+			ended := make(chan struct{}, 1)
+			counted := promhttp.InstrumentHandlerCounter(theirs, s.meter.count("/version", route))
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer func() { ended <- struct{}{} }()
+				if f.HangShare > 0 {
+					gone, leave := context.WithCancel(r.Context())
+					leave()
+					r = r.WithContext(gone)
+				}
+				counted.ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			_ = get(newClient(t, 1), server.URL)
+			<-ended
+
+			ours := make(map[string]float64)
+			for _, code := range []string{"200", "503"} {
+				want := testutil.ToFloat64(theirs.WithLabelValues(code))
+				ours[code] = testutil.ToFloat64(s.meter.requests.WithLabelValues("/version", "GET", code))
+				if ours[code] != want {
+					t.Errorf("%s: counted %v times, and by promhttp %v", code, ours[code], want)
+				}
+			}
+			if broken := f.BreakShare > 0; (ours["200"]+ours["503"] == 0) != broken {
+				t.Errorf("counted %v: want only a broken answer not to count", ours)
+			}
+		})
 	}
 }
 

@@ -9,8 +9,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
 )
 
 // Timeouts of the server. They bound what a slow or hostile client can hold;
@@ -22,6 +26,10 @@ const (
 	writeTimeout      = 40 * time.Second
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 16 << 10
+
+	// grpc-go sets no limit of its own, so what limits a client is what stands
+	// between, as in a mesh.
+	maxStreams = 1 << 20
 )
 
 // ErrCrash is how Run ends when FAULT_CRASH_AFTER strikes.
@@ -34,18 +42,27 @@ type Server struct {
 	meter    *meter
 	faults   *injector
 	page     *template.Template
+	grpc     *grpc.Server
+	checks   *health.Server
 	draining atomic.Bool
+
+	sockets sync.WaitGroup  // WebSockets that are open
+	leaving context.Context // ends when they are to
+	leave   context.CancelFunc
 }
 
 // New expects a configuration that Validate accepts.
 func New(cfg Config, log *slog.Logger) *Server {
-	return &Server{
+	s := &Server{
 		cfg:    cfg,
 		log:    log.With("version", cfg.Version, "pod", cfg.Pod),
 		meter:  newMeter(cfg.Version),
 		faults: newInjector(rand.Float64),
 		page:   parsePage(),
 	}
+	s.grpc, s.checks = newGRPC(cfg, s.meter)
+	s.leaving, s.leave = context.WithCancel(context.Background())
+	return s
 }
 
 // Run listens on the configured address and serves until ctx ends.
@@ -66,16 +83,10 @@ func (s *Server) Run(ctx context.Context) error {
 // Serve answers requests until ctx ends, and then drains: every request that
 // arrived is answered. It closes the listener.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	server := &http.Server{
-		Handler:           s.handler(),
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-	}
-	s.faults.set(s.cfg.Faults)
+	server := s.httpServer()
+	server.RegisterOnShutdown(s.leave)
+	defer s.grpc.Stop()
+	s.setFaults(s.cfg.Faults)
 	defer s.faults.stop()
 
 	served := make(chan error, 1)
@@ -98,11 +109,30 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return ended
 }
 
+// httpServer speaks HTTP/1.1 and, to clients that know, HTTP/2 without TLS.
+func (s *Server) httpServer() *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           s.handler(),
+		Protocols:         &protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+}
+
 // drain ends the service without losing a request: it fails /health so that no
 // new ones are sent, goes on answering those that come meanwhile, then closes
 // the door and waits for the rest.
 func (s *Server) drain(ctx context.Context, server *http.Server) error {
 	s.draining.Store(true)
+	s.tellHealth()
 	s.log.Info("draining", "delay", s.cfg.DrainDelay.String(), "timeout", s.cfg.DrainTimeout.String())
 	time.Sleep(s.cfg.DrainDelay)
 
@@ -112,15 +142,18 @@ func (s *Server) drain(ctx context.Context, server *http.Server) error {
 		_ = server.Close()
 		return fmt.Errorf("drain: requests still in flight after DRAIN_TIMEOUT=%s: %w", s.cfg.DrainTimeout, err)
 	}
+	s.sockets.Wait()
 	s.log.Info("drained")
 	return nil
 }
 
 // whileDraining asks clients that keep connections open to leave by
-// themselves: a connection closed from this side could cross a request.
+// themselves: a connection closed from this side could cross a request. HTTP/2
+// has no such word for one answer: net/http makes a GOAWAY of it, which refuses
+// the streams that are on their way.
 func (s *Server) whileDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.draining.Load() {
+		if r.ProtoMajor == 1 && s.draining.Load() {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/canaryctl/canaryctl/versioned-echo/internal/echopb"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -38,25 +40,67 @@ func newClient(t *testing.T, connections int) *http.Client {
 	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
 }
 
+// newClient2 speaks HTTP/2 without TLS, and keeps to one connection.
+func newClient2(t *testing.T) *http.Client {
+	t.Helper()
+	client := newClient(t, 1)
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	client.Transport.(*http.Transport).Protocols = protocols
+	return client
+}
+
+// eventually waits for a condition that another goroutine brings about.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came that %s", what)
+		}
+	}
+}
+
 // Clients behave as those of a load balancer: they keep their connections open
 // and send on and on until /health fails. Not one of their requests may be
 // refused, reset or left unanswered.
 func TestShutdownUnderLoadLosesNothing(t *testing.T) {
-	const clients = 16
-	s := newServer(func(c *Config) {
-		c.DrainDelay = 300 * time.Millisecond
-		c.Faults.Latency, c.Faults.LatencyShare = Duration(20*time.Millisecond), .5
-	})
-	url, stop := serve(t, s)
-	client := newClient(t, clients)
+	for name, newAsk := range map[string]func(t *testing.T, url string) func() error{
+		"HTTP/1.1": func(t *testing.T, url string) func() error {
+			client := newClient(t, 16)
+			return func() error { return get(client, url+"/version") }
+		},
+		"HTTP/2": func(t *testing.T, url string) func() error {
+			client := newClient2(t)
+			return func() error { return get(client, url+"/version") }
+		},
+		"gRPC": func(t *testing.T, url string) func() error {
+			client := dial(t, url)
+			return func() error {
+				_, err := client.Echo(t.Context(), &echopb.EchoRequest{})
+				return err
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(func(c *Config) {
+				c.DrainDelay = 300 * time.Millisecond
+				c.Faults.Latency, c.Faults.LatencyShare = Duration(20*time.Millisecond), .5
+			})
+			url, stop := serve(t, s)
+			shutdownUnderLoad(t, newClient(t, 1), url, newAsk(t, url), stop)
+		})
+	}
+}
 
+func shutdownUnderLoad(t *testing.T, prober *http.Client, url string, ask, stop func() error) {
+	const clients = 16
 	var answered, lost atomic.Int64
 	var leaving atomic.Bool
 	var load sync.WaitGroup
 	for range clients {
 		load.Go(func() {
 			for !leaving.Load() {
-				if err := get(client, url+"/version"); err != nil {
+				if err := ask(); err != nil {
 					lost.Add(1)
 					t.Error(err)
 				} else {
@@ -67,15 +111,13 @@ func TestShutdownUnderLoadLosesNothing(t *testing.T) {
 	}
 	var balancer sync.WaitGroup
 	balancer.Go(func() {
-		for get(client, url+"/health") == nil {
+		for get(prober, url+"/health") == nil {
 			time.Sleep(5 * time.Millisecond) // the period of the probe
 		}
 		leaving.Store(true)
 	})
 
-	for answered.Load() < 10*clients {
-		time.Sleep(time.Millisecond) // until the load runs
-	}
+	eventually(t, "the load runs", func() bool { return answered.Load() >= 10*clients })
 	before := answered.Load()
 	if err := stop(); err != nil {
 		t.Errorf("Serve: %v", err)

@@ -1,0 +1,3 @@
+// Package echopb is the gRPC service of versioned-echo, generated from
+// echo.proto by make generate.
+package echopb
