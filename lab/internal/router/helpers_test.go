@@ -200,7 +200,7 @@ func (m *mesh) serve(address string, handler http.Handler) *httptest.Server {
 	pod := httptest.NewUnstartedServer(handler)
 	serve.H2C(250)(pod.Config)
 	pod.Start()
-	m.t.Cleanup(pod.Close)
+	m.t.Cleanup(func() { m.connections.cutAll(); pod.Close() }) // which waits for requests in flight
 	m.listens(address, pod.Listener)
 	return pod
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/grpc/codes"
 )
 
 // toV1 and toV2 end a rule.
@@ -131,13 +132,14 @@ func TestReportsWhatItDoesNotHonour(t *testing.T) {
 `), `
 kind: DestinationRule
 metadata: {name: strict, namespace: default}
-spec: {host: other, trafficPolicy: {outlierDetection: {consecutive5xxErrors: 3}}}
+spec: {host: other, trafficPolicy: {outlierDetection: {consecutive5xxErrors: 3}, connectionPool: {http: {http2MaxRequests: 9, http1MaxPendingRequests: 1}}}}
 ---
 kind: VirtualService
 metadata: {name: web-again, namespace: default, creationTimestamp: "2026-01-01T00:00:00Z"}
 spec: {hosts: [web], http: [{route: [{destination: {host: web}}]}]}
 `)
 	want := []Problem{
+		{"DestinationRule default/strict", "spec.trafficPolicy.connectionPool.http.http1MaxPendingRequests", "the lab's router does not honour this field"},
 		{"DestinationRule default/strict", "spec.trafficPolicy.outlierDetection", "the lab's router does not honour this field"},
 		{"VirtualService default/web", "spec.http[0].corsPolicy", "the lab's router does not honour this field"},
 		{"VirtualService default/web", "spec.http[0].retries.retryOn", `retry conditions ["envoy-ratelimited"] are not known`},
@@ -162,7 +164,49 @@ func TestMirror(t *testing.T) {
 	if _, body := m.get("http://web/x"); body != "v1 GET /x" {
 		t.Errorf("the client got %q", body)
 	}
-	if got := <-seen; got != "web-shadow/x" {
+	if got := <-seen; got != "web/x" { // Istio switches Envoy's "-shadow" off
 		t.Errorf("the mirror got %q", got)
+	}
+	m.expectCounted(t, "source 200 - v1/v1", "destination 200 - v1/v1", "destination 200 - v2/v2")
+}
+
+// A mirror that hangs hurts nobody. Its copies pile up, and stay when there is no
+// mirror any more.
+func TestMirrorThatHangs(t *testing.T) {
+	asked := make(chan struct{}, 9)
+	m := newMesh(t, web, virtualService(`
+  - mirror: {host: web, subset: v2}
+    route: [{destination: {host: web, subset: v1}}]
+`))
+	m.serve("10.244.0.3:8080", hang(asked))
+	for range 3 {
+		if _, body := m.get("http://web/x"); body != "v1 GET /x" {
+			t.Errorf("the client got %q", body)
+		}
+		<-asked
+	}
+	m.reroute(weights(100, 0))
+	if got := m.active("outbound|80|v2|web.default.svc.cluster.local"); got != 3 {
+		t.Errorf("%d copies in flight, want 3", got)
+	}
+	m.expectCounted(t, append(times(3, "source 200 - v1/v1"), times(3, "destination 200 - v1/v1")...)...)
+}
+
+// A mesh would speak HTTP/1.1 to the Pods, and fail.
+func TestReportsCallsToAPortForHTTP(t *testing.T) {
+	m := newMesh(t, web, weights(0, 100))
+	m.serveGRPC(t, "10.244.0.3:8080", &healthPod{})
+	if problems := m.Status(); len(problems) > 0 {
+		t.Fatalf("before any call: %v", problems)
+	}
+	if got := check(t.Context(), m.dialGRPC(t)); got != codes.OK {
+		t.Errorf("the caller got %v", got)
+	}
+	problems := m.Status()
+	if len(problems) != 1 || problems[0].Object != "Service default/web" || !strings.Contains(problems[0].Message, "outbound|80|v2|") {
+		t.Errorf("Status() is %v", problems)
+	}
+	if _, page := m.get("http://127.0.0.1:31080/"); !strings.Contains(page, "gRPC calls came to") {
+		t.Errorf("the router's page says nothing of it: %s", page)
 	}
 }

@@ -24,7 +24,6 @@ func (x *exchange) mirror() {
 		}
 		copied := x.Clone(ctx)
 		copied.RequestURI, copied.Body = "", nil
-		copied.Host = hostname(x.Host) + "-shadow" // as Envoy marks them
 		copied.URL.Scheme, copied.URL.Host = "http", to.address
 		var sent attempt
 		sent.begin(to, m.cluster.load)
