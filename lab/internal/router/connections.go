@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"net"
-	"net/http"
 	"slices"
 	"sync"
 )
@@ -100,9 +99,4 @@ func (p *podConn) Close() error {
 }
 
 // CloseWrite says that nothing more will be written.
-func (p *podConn) CloseWrite() error {
-	if half, ok := p.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return http.ErrNotSupported
-}
+func (p *podConn) CloseWrite() error { return closeWrite(p.Conn) }

@@ -24,7 +24,8 @@ type draft struct {
 	rules     map[string][]*object[destinationRuleSpec] // by host
 	clusters  map[clusterKey]*cluster
 	endpoints map[endpointKey]*endpoint
-	loads     map[string]*load // by cluster
+	loads     map[string]*load                         // by cluster
+	tcpRoutes map[string][]*object[virtualServiceSpec] // that have some for a host, the oldest first
 	known     []string
 }
 
@@ -49,9 +50,11 @@ func newDraft(b *builder, w world) *draft {
 		clusters:  map[clusterKey]*cluster{},
 		endpoints: map[endpointKey]*endpoint{},
 		loads:     map[string]*load{},
+		tcpRoutes: map[string][]*object[virtualServiceSpec]{},
 	}
 	d.out = &snapshot{
 		hosts:    map[string]*virtualHost{},
+		tcp:      map[string]*tcpRule{},
 		pods:     map[netip.Addr]*target{},
 		unrouted: d.target(hostIdentity("unknown")),
 	}

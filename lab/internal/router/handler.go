@@ -14,8 +14,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.requests.Add(1)
 	defer r.requests.Done()
 	if req.Method == http.MethodConnect {
-		http.Error(w, "canary-lab router: CONNECT is not offered; send plain HTTP, as http_proxy clients do for http:// URLs",
-			http.StatusMethodNotAllowed)
+		r.connect(w, req)
 		return
 	}
 	snapshot := r.snapshot.Load()

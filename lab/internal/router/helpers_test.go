@@ -110,8 +110,10 @@ spec:
 `
 
 // virtualService is one for web with the given rules.
-func virtualService(rules string) string {
-	return "kind: VirtualService\nmetadata: {name: web, namespace: default}\nspec:\n  hosts: [web]\n  http:\n" + rules
+func virtualService(rules string) string { return virtualServiceOf("http", rules) }
+
+func virtualServiceOf(protocol, rules string) string {
+	return "kind: VirtualService\nmetadata: {name: web, namespace: default}\nspec:\n  hosts: [web]\n  " + protocol + ":\n" + rules
 }
 
 func weights(v1, v2 int) string {

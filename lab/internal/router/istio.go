@@ -11,6 +11,19 @@ type virtualServiceSpec struct {
 	Gateways []string    `json:"gateways"` // the router stands for the mesh and every gateway
 	ExportTo []string    `json:"exportTo"` // one router serves all namespaces
 	HTTP     []httpRoute `json:"http"`
+	TCP      []tcpRoute  `json:"tcp"`
+}
+
+type tcpRoute struct {
+	Match []struct {
+		Port            int               `json:"port"`
+		SourceLabels    map[string]string `json:"sourceLabels"` // as in httpMatch
+		SourceNamespace string            `json:"sourceNamespace"`
+	} `json:"match"`
+	Route []struct {
+		Destination istioDestination `json:"destination"`
+		Weight      int32            `json:"weight"`
+	} `json:"route"`
 }
 
 type httpRoute struct {

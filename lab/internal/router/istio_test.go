@@ -144,7 +144,7 @@ spec: {hosts: [web], http: [{route: [{destination: {host: web}}]}]}
 		{"VirtualService default/web", "spec.http[0].corsPolicy", "the lab's router does not honour this field"},
 		{"VirtualService default/web", "spec.http[0].retries.retryOn", `retry conditions ["envoy-ratelimited"] are not known`},
 		{"VirtualService default/web", "spec.http[1].match[0]", "regular expression"},
-		{"VirtualService default/web", "spec.tcp", "the lab's router does not honour this field"},
+		{"VirtualService default/web", "spec.tcp", "spec.hosts[0], web.default.svc.cluster.local, is no Service with a port that speaks TCP: name one tcp, or set its appProtocol"},
 		{"VirtualService default/web-again", "spec.hosts[0]", "VirtualService default/web already speaks for web.default.svc.cluster.local; this one has no effect on it"},
 	}
 	prefix := cmp.Comparer(func(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) })

@@ -14,7 +14,8 @@ type snapshot struct {
 	// hosts has every spelling of a host, in lower case, with its port and, for
 	// the port that a client means when it names none, without.
 	hosts     map[string]*virtualHost
-	wildcards []wildcard // the longest first
+	wildcards []wildcard          // the longest first
+	tcp       map[string]*tcpRule // by every spelling of a host, with its port
 	pods      map[netip.Addr]*target
 	known     string // the hosts, for messages
 	problems  []Problem
@@ -117,6 +118,7 @@ func (d *draft) addService(s *service, c claim) {
 	}
 	for i := range s.Spec.Ports {
 		port := s.Spec.Ports[i].Port
+		d.addTCP(s, &s.Spec.Ports[i], names)
 		host := &virtualHost{nowhere: d.target(s.identity())}
 		if c != nil {
 			host.rules = c(port)

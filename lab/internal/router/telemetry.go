@@ -23,17 +23,25 @@ type telemetry struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	tcp      tcpTelemetry
 }
 
-func newTelemetry() *telemetry {
-	labels := []string{
+// destinationLabels are what all metrics begin with.
+func destinationLabels() []string {
+	return []string{
 		"reporter", "source_workload",
 		"destination_workload", "destination_workload_namespace", "destination_app", "destination_version",
 		"destination_service", "destination_service_name", "destination_service_namespace", "destination_canonical_revision",
-		"response_code", "request_protocol", "grpc_response_status", "response_flags", "connection_security_policy",
 	}
+}
+
+func newTelemetry() *telemetry {
+	labels := append(destinationLabels(),
+		"response_code", "request_protocol", "grpc_response_status", "response_flags", "connection_security_policy")
+	registry := prometheus.NewRegistry()
 	t := &telemetry{
-		registry: prometheus.NewRegistry(),
+		registry: registry,
+		tcp:      newTCPTelemetry(registry),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "istio_requests_total",
 			Help: "Requests and streams that have ended, as the client's side (reporter=\"source\") and the Pod's side (\"destination\") saw them.",
@@ -57,6 +65,7 @@ func (t *telemetry) forget(service string) {
 	of := prometheus.Labels{"destination_service": service}
 	t.requests.DeletePartialMatch(of)
 	t.duration.DeletePartialMatch(of)
+	t.tcp.forget(of)
 }
 
 // outcome is what one side of the mesh says of a request that has ended.
@@ -115,25 +124,31 @@ func (t *target) series(reporter int, o outcome) *series {
 }
 
 func (t *target) find(reporter int, o outcome) *series {
-	side, security := "source", "unknown" // only the receiving side knows it
-	if reporter == dest {
-		side, security = "destination", "none"
-	}
 	protocol := "grpc"
 	if o.grpc == notGRPC {
 		protocol = "http"
 	}
-	i := &t.identity
-	values := []string{
-		side, "unknown",
-		i.workload, i.namespace, i.app, i.version,
-		i.service, i.serviceName, i.serviceNamespace, i.revision,
-		strconv.Itoa(o.code), protocol, o.grpc.label(), o.flags, security,
-	}
+	values, security := t.labels(reporter)
+	values = append(values, strconv.Itoa(o.code), protocol, o.grpc.label(), o.flags, security)
 	return &series{
 		count:    t.telemetry.requests.WithLabelValues(values...),
 		duration: t.telemetry.duration.WithLabelValues(values...),
 	}
+}
+
+// labels are the values of destinationLabels, and the connection's security,
+// which only the receiving side knows.
+func (t *target) labels(reporter int) (values []string, security string) {
+	side, security := "source", "unknown"
+	if reporter == dest {
+		side, security = "destination", "none"
+	}
+	i := &t.identity
+	return []string{
+		side, "unknown",
+		i.workload, i.namespace, i.app, i.version,
+		i.service, i.serviceName, i.serviceNamespace, i.revision,
+	}, security
 }
 
 // unknown replaces what a mesh does not know.

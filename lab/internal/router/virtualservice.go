@@ -16,8 +16,11 @@ func (d *draft) claimVirtualServices(objects []*object[virtualServiceSpec], clai
 	owner := map[string]*object[virtualServiceSpec]{}
 	for _, vs := range oldestFirst(objects) {
 		d.unknownFields(vs.String(), vs.unknown)
+		if len(vs.spec.TCP) > 0 {
+			d.claimTCP(vs)
+		}
 		if len(vs.spec.HTTP) == 0 {
-			continue // only tcp or tls, which were reported
+			continue // only tcp, or tls, which was reported
 		}
 		for i, host := range vs.spec.Hosts {
 			fqdn := d.qualify(host, vs.namespace)
@@ -161,10 +164,14 @@ func (c *istioCompiler) condition(m *httpMatch, field string, port int32) (condi
 		parts = append(parts, never)
 	}
 	if len(m.SourceLabels) > 0 || m.SourceNamespace != "" && m.SourceNamespace != c.namespace {
-		c.complain(field, "the lab's clients are in namespace %s and have no labels: the match never holds", c.namespace)
+		c.complainOfSources(field)
 		parts = append(parts, never)
 	}
 	return all(parts), failed
+}
+
+func (c *istioCompiler) complainOfSources(field string) {
+	c.complain(field, "the lab's clients are in namespace %s and have no labels: the match never holds", c.namespace)
 }
 
 func compileFault(f *httpFault) fault {
