@@ -74,7 +74,7 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{"answered", "name: x", echo("v2"), "200 v2 GET /", []string{
 			"source 200 - v2/v2", "destination 200 - v2/v2"}},
-		{"an error of the Pod's", "name: x", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "500 ", []string{
+		{"an error of the Pod's", "name: x", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, "500 ", []string{
 			"source 500 - v2/v2", "destination 500 - v2/v2"}},
 		// The sender knows the endpoint, and nothing of the version.
 		{"the route's time-out", "timeout: 20ms", hang(make(chan struct{}, 9)), "504 upstream request timeout", []string{
