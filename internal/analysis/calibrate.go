@@ -216,6 +216,9 @@ func (r *Calibrated) spread(c Config, k Calibration, h history) error {
 		if err != nil {
 			return err
 		}
+		if m.outcome() && p.Requests == 0 {
+			continue // the source does not tell
+		}
 		if p.Spread != nil {
 			tolerance, err := stats.PodSpreadTolerance(p.Spread.Estimate, k.Canary, stable)
 			if err != nil {

@@ -206,10 +206,10 @@ func TestRatioChart(t *testing.T) {
 }
 
 func TestLiveJudgesLatency(t *testing.T) {
-	stdout, stderr, err := runPlayed(t, &played{counts: fails(1, 10)}, func(l *live) {
+	stdout, stderr, err := runPlayed(t, &played{counts: fails(1, 20)}, func(l *live) {
 		l.method, l.wait = newMethod(), time.Hour
 		l.method.latency.edge = 250 * time.Millisecond
-		if l.config, _ = l.method.config(); len(l.config.Metrics) != 2 {
+		if l.config, _ = l.method.config(); l.config.Metrics[1].Name != "latency le=0.25" {
 			t.Fatalf("metrics %+v", l.config.Metrics)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
 	"github.com/canaryctl/canaryctl/internal/canary"
@@ -98,15 +99,16 @@ spec:
 	want.Tolerance, want.Negligible, want.RollbackAlpha = 0.2, 0.001, 0.005
 	want.Cap, want.OnsetIntervals, want.Dispersion = 0, 0, 1.5
 	want.Metrics = []analysis.Metric{
-		{Name: "errors", Weight: 0.6, Does: "fails", Tolerance: &own[0], Margin: &own[1], Negligible: &own[2]},
-		analysis.LatencyQuantile(0.999, 0.2), analysis.Latency(250*time.Millisecond, 0),
+		{Name: "errors", Weight: 0.6 / 2, Does: "fails", Tolerance: &own[0], Margin: &own[1], Negligible: &own[2]},
+		analysis.LatencyQuantile(0.999, 0.2/2), analysis.Latency(250*time.Millisecond, 0),
+		analysis.OutcomeMetric(analysis.GivenUp), analysis.OutcomeMetric(analysis.Unanswered),
 	}
 	want.Limits = []analysis.Limit{{Metric: "errors", Share: 0.02}, {Metric: "latency le=1", Share: 0.05}}
 	want = want.Weighed()
 	gate := analysis.DefaultGate()
 	gate.MaxRestarts = 0
 	want.Pods = &gate
-	if diff := cmp.Diff(want, method); diff != "" {
+	if diff := cmp.Diff(want, method, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 		t.Errorf("method (-want +got):\n%s", diff)
 	}
 
