@@ -192,11 +192,16 @@ func (m *Meter) sample(p *Point) (Sample, kind) {
 		m.kinds[s.Series+s.Reader] = k
 	}
 	s.Side, s.Peer = k.side, k.peer
-	s.Target = p.Labels["namespace"] + "/" + p.Labels["pod"]
-	if p.Labels["pod"] == "" {
-		s.Target = p.Labels["instance"]
-	}
+	s.Target = targetOf(p.Labels)
 	return s, k
+}
+
+// targetOf names what a series was read from at one go.
+func targetOf(labels map[string]string) string {
+	if labels["pod"] == "" {
+		return labels["instance"]
+	}
+	return labels["namespace"] + "/" + labels["pod"]
 }
 
 // identify splits labels into what was counted and who read it. A Pod that two
@@ -206,15 +211,36 @@ func identify(name string, labels map[string]string) (series, reader string) {
 	counted.WriteString(name)
 	for _, label := range slices.Sorted(maps.Keys(labels)) {
 		b := &counted
-		switch label {
-		case "job", "endpoint", "prometheus", "prometheus_replica", "replica", "__replica__":
+		if tellsReader(label, labels) {
 			b = &readers
-		case "instance", "container", "service":
-			if labels["pod"] != "" { // else it may be all that tells two Pods apart
-				b = &readers
-			}
 		}
 		fmt.Fprintf(b, "\x00%s=%s", label, labels[label])
 	}
 	return counted.String(), readers.String()
+}
+
+// readerLabels may say who read a counter.
+func readerLabels() [9]string {
+	return [...]string{"job", "endpoint", "prometheus", "prometheus_replica", "replica", "__replica__", "instance", "container", "service"}
+}
+
+// tellsReader reports whether a label says who read it.
+func tellsReader(label string, labels map[string]string) bool {
+	switch label {
+	case "instance", "container", "service":
+		return labels["pod"] != "" // else it may be all that tells two Pods apart
+	}
+	known := readerLabels()
+	return slices.Contains(known[:], label)
+}
+
+// readerOf is who read a counter.
+func readerOf(labels map[string]string) string {
+	var readers strings.Builder
+	for _, label := range readerLabels() {
+		if value, ok := labels[label]; ok && tellsReader(label, labels) {
+			readers.WriteString("\x00" + label + "=" + value)
+		}
+	}
+	return readers.String()
 }

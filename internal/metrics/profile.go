@@ -35,6 +35,9 @@ type Profile struct {
 	// Unseen are the failures of users that these metrics do not count, in words that
 	// go on after "does not count".
 	Unseen []string `json:"unseen,omitempty"`
+	// Open tell how many requests are under way. Of each protocol the first that the
+	// release has series of is read.
+	Open []Open `json:"open,omitempty"`
 
 	grpcFailed []string // by name; what {grpc-failed} stands for
 }
@@ -154,6 +157,11 @@ func (p Profile) validate() error {
 	for _, i := range p.Latency {
 		if err := i.validateLatency(); err != nil {
 			return err
+		}
+	}
+	for _, o := range p.Open {
+		if err := o.validate(); err != nil {
+			return fmt.Errorf("open: %w", err)
 		}
 	}
 	return nil

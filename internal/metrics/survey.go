@@ -9,7 +9,7 @@ import (
 
 // Found is what a source has of one spelling of a metric.
 type Found struct {
-	// Metric is MetricErrors or MetricLatency, and Name the spelling.
+	// Metric is MetricErrors, MetricLatency or MetricUnanswered, and Name the spelling.
 	Metric, Name string
 	// Used says that this is the spelling that is counted.
 	Used bool
@@ -54,7 +54,10 @@ func Survey(p Profile, r Release, points []Point, now time.Time) ([]Found, error
 				f.Name += " (native)"
 			}
 			for _, v := range r.Versions() {
-				f.Versions = append(f.Versions, spellings[i].survey(v, points, now))
+				f.Versions = append(f.Versions, surveyOf(v, points, now, func(p *Point) bool {
+					a := spellings[i].adds(p)
+					return a.total || a.failed
+				}))
 			}
 			if m.sides.Both() {
 				f.Senders, f.Received = m.peers(&spellings[i], points)
@@ -62,6 +65,31 @@ func Survey(p Profile, r Release, points []Point, now time.Time) ([]Found, error
 			if f.Any() {
 				all = append(all, f)
 			}
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil // by gauges alone nothing is judged
+	}
+	open, err := surveyOpen(p, r, points, now)
+	return append(all, open...), err
+}
+
+// surveyOpen says what there is of open requests.
+func surveyOpen(p Profile, r Release, points []Point, now time.Time) ([]Found, error) {
+	o, err := newOpenPoints(p)
+	if err != nil {
+		return nil, err
+	}
+	o.choose(points)
+	var all []Found
+	for i := range o.spellings {
+		s := &o.spellings[i]
+		f := Found{Metric: MetricUnanswered, Name: s.name(), Used: o.chosen[s.Protocol] == s}
+		for _, v := range r.Versions() {
+			f.Versions = append(f.Versions, surveyOf(v, points, now, s.level))
+		}
+		if f.Any() {
+			all = append(all, f)
 		}
 	}
 	return all, nil
@@ -100,12 +128,13 @@ func peerName(peer string) string {
 	return strings.Join(parts, "/")
 }
 
-func (i *instrument) survey(version string, points []Point, now time.Time) FoundVersion {
+// surveyOf is what there is of one version, of the points that count.
+func surveyOf(version string, points []Point, now time.Time, counts func(*Point) bool) FoundVersion {
 	series, pods := map[string]int{}, map[string]bool{}
 	var newest time.Time
 	for j := range points {
 		p := &points[j]
-		if a := i.adds(p); p.Version != version || !a.total && !a.failed {
+		if p.Version != version || !counts(p) {
 			continue
 		}
 		key, reader := identify(p.Name, p.Labels)

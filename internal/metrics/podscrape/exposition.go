@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -16,9 +17,10 @@ import (
 	"github.com/canaryctl/canaryctl/internal/metrics"
 )
 
-// decode reads the text, OpenMetrics or protobuf form of an exposition. What a
-// Pod says of the time of its samples is passed over: we know when we read them.
-func decode(body []byte, header http.Header) ([]metrics.Point, error) {
+// decode reads the text, OpenMetrics or protobuf form of an exposition: what counts,
+// and the gauges of these names. What a Pod says of the time of its samples is passed
+// over: we know when we read them.
+func decode(body []byte, header http.Header, gauges []string) ([]metrics.Point, error) {
 	format := expfmt.ResponseFormat(header)
 	if kind, _, _ := mime.ParseMediaType(header.Get("Content-Type")); kind == expfmt.OpenMetricsType {
 		body, format = plain(body), expfmt.NewFormat(expfmt.TypeTextPlain)
@@ -34,14 +36,17 @@ func decode(body []byte, header http.Header) ([]metrics.Point, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read its metrics: %w", err)
 		}
+		if family.GetType() == dto.MetricType_GAUGE && !slices.Contains(gauges, family.GetName()) {
+			continue // it counts nothing
+		}
 		for _, m := range family.Metric {
 			points = append(points, fromMetric(family.GetName(), m)...)
 		}
 	}
 }
 
-// fromMetric returns the counts that a metric has: a histogram, or a summary,
-// also counts its values.
+// fromMetric returns the counts that a metric has, or its level: a histogram, or a
+// summary, also counts its values.
 func fromMetric(name string, m *dto.Metric) []metrics.Point {
 	labels := make(map[string]string, len(m.Label)+2)
 	for _, l := range m.Label {
@@ -51,6 +56,8 @@ func fromMetric(name string, m *dto.Metric) []metrics.Point {
 	switch {
 	case m.Counter != nil:
 		one.Value, one.Born = m.Counter.GetValue(), moment(m.Counter.CreatedTimestamp)
+	case m.Gauge != nil:
+		one.Value = m.Gauge.GetValue()
 	case m.Untyped != nil:
 		one.Value = m.Untyped.GetValue()
 	case m.Summary != nil:
@@ -62,7 +69,7 @@ func fromMetric(name string, m *dto.Metric) []metrics.Point {
 		count.Name, count.Value = name+"_count", one.Histogram.Count
 		return []metrics.Point{one, count}
 	default:
-		return nil // a gauge counts nothing
+		return nil
 	}
 	return []metrics.Point{one}
 }

@@ -55,7 +55,9 @@ type Scraper struct {
 	config Config
 	guard  *metrics.Guard
 	meters []*metrics.Meter // made by the first reading
-	listed []corev1.Pod     // the last time
+	open   *metrics.OpenMeter
+	gauges []string
+	listed []corev1.Pod // the last time
 }
 
 // New prepares a Scraper, a metrics.Stream. It sends no request.
@@ -66,7 +68,16 @@ func New(client *kube.Client, c Config) *Scraper {
 	if c.Guard.Attempts == 0 {
 		c.Guard = metrics.DefaultGuard()
 	}
-	return &Scraper{client: client, config: c, guard: metrics.NewGuard(c.Guard)}
+	s := &Scraper{client: client, config: c, guard: metrics.NewGuard(c.Guard)}
+	s.want(c.Profile)
+	return s
+}
+
+// want has the gauges of a profile read, too.
+func (s *Scraper) want(p metrics.Profile) {
+	for _, g := range p.OfPods().Gauges() {
+		s.gauges = append(s.gauges, g.Names...)
+	}
 }
 
 // Next implements metrics.Stream: it reads every Pod once. The first reading is
@@ -79,6 +90,9 @@ func (s *Scraper) Next(ctx context.Context) ([]metrics.Interval, error) {
 	var intervals []metrics.Interval
 	for _, m := range s.meters {
 		intervals = append(intervals, m.Read(points)...)
+	}
+	if s.open != nil {
+		intervals = append(intervals, s.open.Read(points)...)
 	}
 	if err := metrics.NoData(s.meters...); err != nil {
 		return nil, fmt.Errorf("read the metrics of %s's Pods: %w", s.config.Release.App, err)
@@ -130,6 +144,9 @@ func (s *Scraper) leave(pods []corev1.Pod) {
 		for _, m := range s.meters {
 			m.Leave(old.Namespace, old.Name)
 		}
+		if s.open != nil {
+			s.open.Leave(old.Namespace, old.Name)
+		}
 	}
 	s.listed = pods
 }
@@ -139,15 +156,18 @@ func (s *Scraper) begin(at time.Time) error {
 		return nil
 	}
 	var meters []*metrics.Meter
+	config := metrics.DifferConfig{Release: s.config.Release, MaxGap: s.config.MaxGap, WarmUp: s.config.WarmUp}
 	for _, metric := range []string{metrics.MetricErrors, metrics.MetricLatency} {
-		m, err := metrics.NewMeter(s.config.Profile, metrics.DifferConfig{
-			Metric: metric, Release: s.config.Release, MaxGap: s.config.MaxGap, WarmUp: s.config.WarmUp,
-			Before: metric == metrics.MetricLatency,
-		}, at)
+		config.Metric, config.Before = metric, metric == metrics.MetricLatency
+		m, err := metrics.NewMeter(s.config.Profile, config, at)
 		if err != nil {
 			return err
 		}
 		meters = append(meters, m)
+	}
+	var err error
+	if s.open, err = metrics.NewOpenMeter(s.config.Profile.OfPods(), config, at); err != nil {
+		return err
 	}
 	s.meters = meters
 	return nil
@@ -232,7 +252,7 @@ func (s *Scraper) scrape(ctx context.Context, pod *corev1.Pod, at time.Time) ([]
 	if len(body) > maxBody {
 		return nil, errors.New("its metrics are longer than 32 MiB")
 	}
-	points, err := decode(body, response.Header)
+	points, err := decode(body, response.Header, s.gauges)
 	if err != nil {
 		return nil, err
 	}

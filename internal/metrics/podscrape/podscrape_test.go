@@ -166,6 +166,31 @@ func TestScraperComparesTheVersions(t *testing.T) {
 	}
 }
 
+// A canary that hangs has no counter yet, and a gauge that grows.
+func TestScraperSeesWhatIsOpen(t *testing.T) {
+	c := newCluster(t)
+	s := c.scraper(t)
+	var bad, all uint64
+	for at := range 20 {
+		gauge := func(open int) string {
+			return fmt.Sprintf("# TYPE http_requests_in_flight gauge\nhttp_requests_in_flight %d\n", open)
+		}
+		c.put(text, map[string]string{"v1/a": exposed(90*at, 0, 90*at, 90*at) + gauge(2), "v2/b": gauge(10 * at)})
+		got, err := s.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range got {
+			if i.Metric == metrics.MetricUnanswered && len(i.Strata) > 0 {
+				all, bad = all+i.Strata[0].CanaryTotal, bad+i.Strata[0].CanaryBad
+			}
+		}
+	}
+	if all != 140 || bad != 140 { // those that were open 5 s before the last second
+		t.Errorf("%d of %d are unanswered, want 140 of 140", bad, all)
+	}
+}
+
 // A cold start is no regression: what a Pod that is new answers first is left out.
 func TestScraperLeavesTheWarmUpOut(t *testing.T) {
 	c := newCluster(t)
@@ -266,8 +291,12 @@ t_count 3
 t_sum 2
 # TYPE build info
 build_info{v="1"} 1
+# TYPE busy gauge
+busy{x="1"} 7
+# TYPE idle gauge
+idle 8
 # EOF
-`), header(openMetrics))
+`), header(openMetrics), []string{"busy"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,6 +310,12 @@ build_info{v="1"} 1
 	h := byName["t"].Histogram
 	if h == nil || len(h.Classic) != 2 || h.Classic[0] != (metrics.Cumulative{LE: .5, Count: 2}) || h.Count != 3 {
 		t.Errorf("the histogram is %+v", h)
+	}
+	if p := byName["busy"]; p.Value != 7 || p.Labels["x"] != "1" {
+		t.Errorf("the gauge is %+v", p)
+	}
+	if _, there := byName["idle"]; there {
+		t.Error("a gauge that nobody wants was read")
 	}
 	if _, there := byName["http_requests_created"]; there {
 		t.Error("a time of birth was taken for a count")
@@ -297,7 +332,7 @@ func TestProtobufNativeHistogram(t *testing.T) {
 	if err := expfmt.NewEncoder(&body, expfmt.NewFormat(expfmt.TypeProtoDelim)).Encode(family); err != nil {
 		t.Fatal(err)
 	}
-	points, err := decode(body.Bytes(), header(string(expfmt.NewFormat(expfmt.TypeProtoDelim))))
+	points, err := decode(body.Bytes(), header(string(expfmt.NewFormat(expfmt.TypeProtoDelim))), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +357,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("# TYPE a counter\na_total{x=\"\\\"}\"} 1 2 # {} 1\n# EOF\n"), openMetrics)
 	f.Add([]byte("\x08\n\x01t\x18\x04\"\x02:\x00"), string(expfmt.NewFormat(expfmt.TypeProtoDelim)))
 	f.Fuzz(func(t *testing.T, body []byte, kind string) {
-		points, err := decode(body, header(kind))
+		points, err := decode(body, header(kind), []string{"a", "go_goroutines"})
 		if err != nil {
 			return
 		}

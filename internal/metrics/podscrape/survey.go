@@ -19,13 +19,16 @@ func (s *Scraper) Survey(ctx context.Context, profiles []metrics.Profile) ([][]m
 		return nil, s.noPods()
 	}
 	at := s.config.Now()
+	for _, p := range profiles {
+		s.want(p)
+	}
 	points, failed := s.scrapeAll(ctx, pods, at)
 	if len(failed) > 0 {
 		err = fmt.Errorf("%d of %d Pods did not answer; the first: %w", len(failed), len(pods), failed[0])
 	}
 	all := make([][]metrics.Found, len(profiles))
 	for i, p := range profiles {
-		found, wrong := metrics.Survey(p, s.config.Release, points, at)
+		found, wrong := metrics.Survey(p.OfPods(), s.config.Release, points, at)
 		if wrong != nil {
 			return nil, errors.Join(wrong, err)
 		}

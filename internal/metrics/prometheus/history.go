@@ -75,6 +75,8 @@ type stored struct {
 	list      []query
 	owner     metrics.Owner
 	meters    []*metrics.Meter // in the order of the queries
+	gauges    []gauges
+	open      *metrics.OpenMeter // nil where there are none
 	intervals []metrics.Interval
 }
 
@@ -101,44 +103,65 @@ func (s *Server) stored(c HistoryConfig) (*stored, error) {
 	if h.owner, err = c.Profile.Identity.Owner(c.Release); err != nil {
 		return nil, err
 	}
+	config := metrics.DifferConfig{Release: c.Release, MaxGap: c.MaxGap, WarmUp: c.WarmUp}
 	for _, q := range h.list {
-		m, err := metrics.NewMeter(c.Profile, metrics.DifferConfig{
-			Metric: q.metric, Release: c.Release, MaxGap: c.MaxGap, WarmUp: c.WarmUp,
-			Before: q.metric == metrics.MetricLatency,
-		}, c.From)
+		config.Metric, config.Before = q.metric, q.metric == metrics.MetricLatency
+		m, err := metrics.NewMeter(c.Profile, config, c.From)
 		if err != nil {
 			return nil, err
 		}
 		h.meters = append(h.meters, m)
 	}
-	return h, nil
+	if h.gauges, err = gaugesOf(c.Profile, []metrics.Release{c.Release}); err != nil {
+		return nil, err
+	}
+	h.open, err = metrics.NewOpenMeter(c.Profile, config, c.From)
+	return h, err
 }
 
 // read takes one stretch of time. All metrics are read before any is counted, so
 // that a stretch that has to be cut is counted once.
 func (h *stored) read(ctx context.Context, from, to time.Time) error {
 	answers := make([]reply, len(h.list))
+	var err error
 	for i, q := range h.list {
-		ask := url.Values{
-			"query": {fmt.Sprintf("%s[%dms]", q.after(answers[:i], h.owner), to.Sub(from).Milliseconds())},
-			"time":  {fmt.Sprintf("%d.%03d", to.Unix(), to.Nanosecond()/int(time.Millisecond))},
-		}
-		var long error // no use to ask for that again
-		err := h.guard.Do(ctx, func(ctx context.Context) (err error) {
-			answers[i], err = h.server.matrix(ctx, ask)
-			if errors.Is(err, errTooLong) {
-				long, err = err, nil
-			}
-			return err
-		})
-		if err = errors.Join(long, err); err != nil {
+		if answers[i], err = h.ask(ctx, q.after(answers[:i], h.owner), from, to); err != nil {
 			return err
 		}
 	}
-	for i := range h.list {
-		h.intervals = append(h.intervals, h.meters[i].Read(mine(h.config.Release, h.owner, points(answers[i].series)))...)
+	var open []metrics.Point
+	for _, g := range h.gauges {
+		answer, err := h.ask(ctx, g.selector, from, to)
+		if err != nil {
+			return err
+		}
+		open = append(open, mine(h.config.Release, g.owners[0], points(answer.series))...)
+	}
+	for i, q := range h.list {
+		own := mine(h.config.Release, h.owner, points(answers[i].series))
+		h.intervals = append(h.intervals, h.meters[i].Read(own)...)
+		if q.metric == metrics.MetricErrors && h.open != nil {
+			h.intervals = append(h.intervals, h.open.Read(append(open, own...))...)
+		}
 	}
 	return nil
+}
+
+// ask asks for the samples of a stretch of time.
+func (h *stored) ask(ctx context.Context, selector string, from, to time.Time) (answer reply, err error) {
+	query := url.Values{
+		"query": {fmt.Sprintf("%s[%dms]", selector, to.Sub(from).Milliseconds())},
+		"time":  {fmt.Sprintf("%d.%03d", to.Unix(), to.Nanosecond()/int(time.Millisecond))},
+	}
+	var long error // no use to ask for that again
+	err = h.guard.Do(ctx, func(ctx context.Context) (err error) {
+		answer, err = h.server.matrix(ctx, query)
+		if errors.Is(err, errTooLong) {
+			long, err = err, nil
+		}
+		return err
+	})
+	return answer, errors.Join(long, err)
 }
 
 func (h *stored) progress(to time.Time) {

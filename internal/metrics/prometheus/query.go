@@ -41,8 +41,12 @@ func queries(p metrics.Profile, releases []metrics.Release) ([]query, error) {
 
 // selector picks all spellings of a metric, of all releases.
 func selector(p metrics.Profile, metric string, releases []metrics.Release) string {
-	matchers := p.Matchers(releases)
-	parts := []string{"__name__=~" + strconv.Quote(strings.Join(p.Names(metric), "|"))}
+	return series(p.Names(metric), p.Matchers(releases))
+}
+
+// series is a selector of names, and of labels by regular expressions.
+func series(names []string, matchers map[string]string) string {
+	parts := []string{"__name__=~" + strconv.Quote(strings.Join(names, "|"))}
 	for _, label := range slices.Sorted(maps.Keys(matchers)) {
 		parts = append(parts, label+"=~"+strconv.Quote(matchers[label]))
 	}

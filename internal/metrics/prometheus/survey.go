@@ -31,19 +31,31 @@ func (s *Server) Survey(ctx context.Context, c SurveyConfig) ([]metrics.Found, e
 	if err != nil {
 		return nil, err
 	}
-	for _, q := range list {
+	read := func(selector string, owner metrics.Owner) error {
 		var answer reply
 		err := guard.Do(ctx, func(ctx context.Context) (err error) {
-			answer, err = s.raw(ctx, q.selector, DefaultWindow)
+			answer, err = s.raw(ctx, selector, DefaultWindow)
 			return err
 		})
-		if err != nil {
-			return nil, err
-		}
 		if !answer.at.IsZero() {
 			now = answer.at
 		}
 		all = append(all, mine(c.Release, owner, points(answer.series))...)
+		return err
+	}
+	for _, q := range list {
+		if err := read(q.selector, owner); err != nil {
+			return nil, err
+		}
+	}
+	open, err := gaugesOf(c.Profile, []metrics.Release{c.Release})
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range open {
+		if err := read(g.selector, g.owners[0]); err != nil {
+			return nil, err
+		}
 	}
 	return metrics.Survey(c.Profile, c.Release, all, now)
 }

@@ -33,13 +33,15 @@ const DefaultWindow = 2*time.Minute + 10*time.Second
 // maxLookback bounds what is asked for after a long time without an answer.
 const maxLookback = time.Hour
 
-// Watcher reads raw counters of any number of releases with one query per metric.
+// Watcher reads raw counters of any number of releases with one query per metric, and
+// one more for gauges of open requests where there are any.
 // It is safe for concurrent use.
 type Watcher struct {
 	server *Server
 	config Config
 	guard  *metrics.Guard
 	list   []query
+	gauges []gauges
 
 	mu      sync.Mutex
 	asked   time.Time // when the last answer was asked for; zero before the first
@@ -72,6 +74,9 @@ func (s *Server) Watch(c Config) (*Watcher, error) {
 		}
 		w.streams = append(w.streams, &stream{watcher: w, release: r, owner: owner})
 	}
+	if w.gauges, err = gaugesOf(c.Profile, c.Releases); err != nil {
+		return nil, err
+	}
 	return w, nil
 }
 
@@ -91,6 +96,7 @@ type stream struct {
 	release metrics.Release
 	owner   metrics.Owner
 	meters  []*metrics.Meter // in the order of the queries
+	open    *metrics.OpenMeter
 	ready   []metrics.Interval
 	round   int
 }
@@ -130,6 +136,10 @@ func (w *Watcher) owners() []metrics.Owner {
 func (w *Watcher) poll(ctx context.Context) error {
 	now := w.config.Now()
 	lookback := w.lookback(now)
+	open, err := w.readGauges(ctx, lookback) // first: what ended by then is in the answers after it
+	if err != nil {
+		return err
+	}
 	answers := make([]reply, len(w.list))
 	for i, q := range w.list {
 		err := w.guard.Do(ctx, func(ctx context.Context) (err error) {
@@ -147,7 +157,14 @@ func (w *Watcher) poll(ctx context.Context) error {
 	}
 	w.asked, w.told = now, answers[0].at
 	for i := range w.list {
-		w.deal(i, points(answers[i].series))
+		all := points(answers[i].series)
+		for n, s := range w.streams {
+			own := mine(s.release, s.owner, all)
+			s.ready = append(s.ready, s.meters[i].Read(own)...)
+			if w.list[i].metric == metrics.MetricErrors {
+				w.dealGauges(n, own, open)
+			}
+		}
 	}
 	return nil
 }
@@ -171,9 +188,19 @@ func (w *Watcher) lookback(now time.Time) time.Duration {
 // since is from when on samples may be new to any of the meters, as far as they
 // know of something that is read.
 func (w *Watcher) since() (since time.Time, known bool) {
+	type reader interface {
+		Since() (time.Time, bool)
+	}
 	for _, s := range w.streams {
+		readers := make([]reader, 0, len(s.meters)+1)
 		for _, m := range s.meters {
-			from, ok := m.Since()
+			readers = append(readers, m)
+		}
+		if s.open != nil {
+			readers = append(readers, s.open)
+		}
+		for _, r := range readers {
+			from, ok := r.Since()
 			if !ok {
 				return time.Time{}, false
 			}
@@ -192,27 +219,24 @@ func (w *Watcher) begin(server, own time.Time) error {
 	if !server.IsZero() {
 		begin = server.Add(time.Second) // the header is cut to whole seconds
 	}
+	begin = begin.Add(-w.config.Since)
 	for _, s := range w.streams {
+		config := metrics.DifferConfig{Release: s.release, MaxGap: w.config.MaxGap, WarmUp: w.config.WarmUp}
 		s.meters = nil
 		for _, q := range w.list {
-			m, err := metrics.NewMeter(w.config.Profile, metrics.DifferConfig{
-				Metric: q.metric, Release: s.release, MaxGap: w.config.MaxGap, WarmUp: w.config.WarmUp,
-				Before: q.metric == metrics.MetricLatency,
-			}, begin.Add(-w.config.Since))
+			config.Metric, config.Before = q.metric, q.metric == metrics.MetricLatency
+			m, err := metrics.NewMeter(w.config.Profile, config, begin)
 			if err != nil {
 				return err
 			}
 			s.meters = append(s.meters, m)
 		}
+		var err error
+		if s.open, err = metrics.NewOpenMeter(w.config.Profile, config, begin); err != nil {
+			return err
+		}
 	}
 	return nil
-}
-
-// deal hands every point to the releases that it is of.
-func (w *Watcher) deal(metric int, all []metrics.Point) {
-	for _, s := range w.streams {
-		s.ready = append(s.ready, s.meters[metric].Read(mine(s.release, s.owner, all))...)
-	}
 }
 
 // mine are the points of a release.

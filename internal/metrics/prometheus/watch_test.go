@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -218,8 +220,8 @@ func TestWatchAsksOncePerMetric(t *testing.T) {
 	}
 	one, gets := ask(1)
 	hundred, posts := ask(300)
-	if one != 2 || hundred != one {
-		t.Errorf("%d queries for one release, %d for many; want 2, one for each metric", one, hundred)
+	if one != 3 || hundred != one {
+		t.Errorf("%d queries for one release, %d for many; want 3, one for each metric and for what is open", one, hundred)
 	}
 	if gets[0] != http.MethodGet || posts[0] != http.MethodPost {
 		t.Errorf("asked by %s and %s, want a GET until the query is too long for it", gets[0], posts[0])
@@ -235,9 +237,18 @@ func TestSelector(t *testing.T) {
 	const both, received = `source|destination|waypoint"}[130000ms]`, `destination|waypoint"}[130000ms]`
 	pods := `,namespace=~"shop",pod=~"cart-v1-[0-9a-z]+-[0-9a-z]{5}|cart-v2-[0-9a-z]+-[0-9a-z]{5}"}[130000ms]`
 	nginx := `,canary=~"|shop-cart(-ingress)?-v1-((http|https|grpc)-)?[^-]+|shop-cart(-ingress)?-v2-((http|https|grpc)-)?[^-]+",namespace=~"shop",service=~"cart(-ingress)?-v1|cart(-ingress)?-v2|cart-.+"}[130000ms]`
+	clusters := ""
+	for i, c := range []string{"|cart-v1.shop", "|cart-v2.shop", "|pay.v2-v1.shop", "|pay.v2-v2.shop", "v1|cart.shop", "v1|pay.v2.shop", "v2|cart.shop", "v2|pay.v2.shop"} {
+		if i > 0 {
+			clusters += "|"
+		}
+		clusters += strings.ReplaceAll(regexp.QuoteMeta("outbound|[0-9]+|"), `\[0-9\]\+`, "[0-9]+") + regexp.QuoteMeta(c) + `\.svc\..*`
+	}
 	want := []string{
+		`{__name__=~"envoy_cluster_upstream_rq_active",cluster_name=~` + strconv.Quote(clusters) + `}[130000ms]`,
 		`{__name__=~"istio_requests_total"` + mesh + both,
 		`{__name__=~"istio_request_duration_milliseconds|istio_request_duration_milliseconds_bucket"` + mesh + received,
+		`{__name__=~"http_requests_in_flight|in_flight_requests|http_server_active_requests|grpc_server_started_total"` + pods,
 		`{__name__=~"http_requests_total|http_server_request_duration_seconds_count|http_server_request_duration_seconds|http_server_requests_seconds_count|http_server_requests_seconds|` +
 			`grpc_server_handled_total|rpc_server_call_duration_seconds_count|rpc_server_call_duration_seconds|rpc_server_duration_milliseconds_count|` +
 			`rpc_server_duration_milliseconds|rpc_server_duration_seconds_count|rpc_server_duration_seconds|rpc_server_duration_count|rpc_server_duration"` + pods,

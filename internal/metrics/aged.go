@@ -1,0 +1,144 @@
+package metrics
+
+import (
+	"math"
+	"time"
+)
+
+// Requests that have been open for longer than any answer should take are counted
+// from below, so that no answer is taken for a hanging one. Of those that were open
+// at some time, at most as many have ended since as ended in all. What is left has
+// been open ever since.
+
+// reading is what one reader had of one version's requests at one time.
+type reading struct {
+	at    time.Time
+	open  uint64
+	ended uint64 // since the process began, of all routes
+	// maybe are requests that ended without anybody saying whose they were: they may
+	// be of this version.
+	maybe uint64
+}
+
+// started are those that began, if all that may be of the version are.
+func (r *reading) started() uint64 { return r.open + r.ended + r.maybe }
+
+// aged counts what a process leaves unanswered, by readings of the past.
+type aged struct {
+	past  []reading // from the last one that is old enough on
+	first int64     // that had been open for too long at the first look; -1 before it
+	most  int64     // at any one time since, beyond those
+}
+
+func newAged() aged { return aged{first: -1} }
+
+// take returns how many more have been open for longer than the age than at any time
+// before. No age is known while it is zero, and nothing is counted.
+func (a *aged) take(r reading, age time.Duration) (more uint64) {
+	a.past = append(a.past, r)
+	a.forget(r.at.Add(-max(age, maxAge)))
+	if age <= 0 {
+		return 0
+	}
+	stuck, known := a.stuck(r.at.Add(-age))
+	switch {
+	case !known:
+		return 0
+	case a.first < 0:
+		a.first = stuck
+	}
+	if beyond := stuck - a.first; beyond > a.most {
+		more = uint64(beyond - a.most)
+		a.most = beyond
+	}
+	return more
+}
+
+// stuck are at least so many of those that were open at a time, or before it, and
+// still are. Whoever is, was at every time between.
+func (a *aged) stuck(since time.Time) (n int64, known bool) {
+	i := a.before(since)
+	if i < 0 {
+		return 0, false
+	}
+	last := &a.past[len(a.past)-1]
+	n = int64(a.past[i].started()) - int64(last.ended+last.maybe)
+	for _, r := range a.past[i:] {
+		n = min(n, int64(r.open))
+	}
+	return max(n, 0), true
+}
+
+// before is the last reading that is not after a time; -1 for none.
+func (a *aged) before(t time.Time) int {
+	for i := len(a.past) - 1; i >= 0; i-- {
+		if !a.past[i].at.After(t) {
+			return i
+		}
+	}
+	return -1
+}
+
+// forget drops what no age will ask for.
+func (a *aged) forget(t time.Time) {
+	if i := a.before(t); i > 0 {
+		a.past = a.past[i:]
+	}
+}
+
+const (
+	// minAge is the least time after which a request counts as unanswered.
+	minAge = 5 * time.Second
+	// maxAge is the longest: where answers take minutes, nothing tells a request that
+	// hangs from others.
+	maxAge = 10 * time.Minute
+	// manyTimes the mean is longer than answers take, but for few.
+	manyTimes = 3
+	// halfLife is what the latest past of stable weighs by.
+	halfLife = 10 * time.Second
+)
+
+// pacing learns how long stable takes to answer, by Little's law: the mean time in a
+// system is the mean number in it, by the rate at which they leave
+// (https://doi.org/10.1287/opre.9.3.383).
+type pacing struct {
+	whole, lately stay
+	at            time.Time
+}
+
+// stay is the time that requests were open for, in seconds of all of them together,
+// and how many ended.
+type stay struct{ seconds, ended float64 }
+
+func (s *stay) add(seconds, ended float64) { s.seconds, s.ended = s.seconds+seconds, s.ended+ended }
+
+// learn takes what happened between two readings of a process of stable.
+func (p *pacing) learn(before, now reading) {
+	if passed := now.at.Sub(p.at); passed > 0 && !p.at.IsZero() {
+		fade := math.Exp2(-float64(passed) / float64(halfLife))
+		p.lately.seconds, p.lately.ended = p.lately.seconds*fade, p.lately.ended*fade
+	}
+	if now.at.After(p.at) {
+		p.at = now.at
+	}
+	seconds, ended := float64(before.open)*now.at.Sub(before.at).Seconds(), float64(now.ended-before.ended)
+	p.whole.add(seconds, ended)
+	p.lately.add(seconds, ended)
+}
+
+// age is how long a request must have been open to count as unanswered; zero while
+// nobody knows, and where answers take too long to tell.
+func (p *pacing) age() time.Duration {
+	if p.whole.ended == 0 {
+		return 0
+	}
+	mean := p.whole.seconds / p.whole.ended
+	if p.lately.seconds > 0 {
+		mean = max(mean, p.lately.seconds/max(p.lately.ended, math.SmallestNonzeroFloat64))
+	}
+	age := manyTimes * mean
+	if age > maxAge.Seconds() {
+		return 0
+	}
+	return max(minAge, time.Duration(age*float64(time.Second)))
+}

@@ -1,0 +1,386 @@
+package metrics
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/canaryctl/canaryctl/internal/stats"
+)
+
+// pod is one whose requests are known: when each began and ended, in seconds.
+type pod struct {
+	name, version string
+	requests      [][2]float64
+}
+
+func forever(int) float64 { return math.Inf(1) }
+
+// stream has so many requests a second begin in [from, to), each of which ends as it
+// says; the first after half a pause.
+func (p *pod) stream(from, to, rate float64, takes func(i int) float64) {
+	for i := 0; ; i++ {
+		at := from + (float64(i)+0.5)/rate
+		if at >= to {
+			return
+		}
+		p.requests = append(p.requests, [2]float64{at, at + takes(i)})
+	}
+}
+
+func always(seconds float64) func(int) float64 { return func(int) float64 { return seconds } }
+
+// read is what a scrape at a time finds: a gauge of all that is open, and counters of
+// what ended, of routes that are counted and of others.
+func (p *pod) read(at float64) []Point {
+	open, ended := 0, [2]float64{}
+	for i, r := range p.requests {
+		switch {
+		case r[0] > at:
+		case r[1] <= at:
+			ended[i%2]++
+		default:
+			open++
+		}
+	}
+	point := func(name, route string, value float64) Point {
+		labels := map[string]string{"namespace": "shop", "pod": p.name}
+		if route != "" {
+			labels["route"], labels["code"] = route, "200"
+		}
+		return Point{Name: name, Labels: labels, Version: p.version, Pod: p.name, At: clock(at), Value: value}
+	}
+	points := []Point{point("http_requests_in_flight", "", float64(open))}
+	for i, route := range []string{"/", "/healthz"} {
+		if ended[i] > 0 {
+			points = append(points, point("http_requests_total", route, ended[i]))
+		}
+	}
+	return points
+}
+
+// watchPods reads all Pods every so many seconds, beginning at second 0, and returns
+// what was found unanswered by then: bad and total of each version.
+func watchPods(t *testing.T, every, until float64, pods ...*pod) (intervals []Interval) {
+	t.Helper()
+	m := openMeterOf(t, "app")
+	for at := 0.0; at <= until; at += every {
+		var points []Point
+		for _, p := range pods {
+			points = append(points, p.read(at)...)
+		}
+		intervals = append(intervals, m.Read(points)...)
+	}
+	return intervals
+}
+
+func openMeterOf(t fatal, profile string) *OpenMeter {
+	t.Helper()
+	p, err := FindProfile(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewOpenMeter(p, DifferConfig{Release: Release{Namespace: "shop", App: "cart", Service: "cart", Stable: "v1", Canary: "v2"}}, clock(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// unanswered sums up, and says when the first of the canary's was found; -1 for never.
+func unanswered(intervals []Interval) (all stats.Counts, first float64) {
+	first = -1
+	for _, i := range intervals {
+		for _, c := range i.Strata {
+			if c.CanaryBad > 0 && first < 0 {
+				first = i.End.Sub(clock(0)).Seconds()
+			}
+			all.StableTotal, all.StableBad = all.StableTotal+c.StableTotal, all.StableBad+c.StableBad
+			all.CanaryTotal, all.CanaryBad = all.CanaryTotal+c.CanaryTotal, all.CanaryBad+c.CanaryBad
+		}
+	}
+	return all, first
+}
+
+// Stable answers 90 requests a second in 50 ms, and the canary gets 10 from second 10
+// on.
+func TestOpenMeter(t *testing.T) {
+	const begin, end = 10, 70
+	stable := func(rate, takes float64) *pod {
+		p := &pod{name: "cart-v1-5d9c7b8f6d-abcde", version: "v1"}
+		p.stream(-200, end, rate, always(takes))
+		return p
+	}
+	canary := func(rate float64, takes func(int) float64) *pod {
+		p := &pod{name: "cart-v2-77b8f6d5d9-fghij", version: "v2"}
+		p.stream(begin, end, rate, takes)
+		return p
+	}
+	half := func(i int) float64 { return [2]float64{0.05, math.Inf(1)}[i%2] }
+	streams := func(p *pod, rate, takes float64) *pod {
+		p.stream(p.requests[0][0], end, rate, always(takes))
+		return p
+	}
+	stepping := canary(1, always(0.05))
+	stepping.stream(30, end, 20, always(0.05))
+	stepping.stream(50, end, 200, always(0.05))
+	for _, test := range []struct {
+		name           string
+		every          float64
+		stable, canary *pod
+		first          float64 // when it is found out
+		bad            uint64
+	}{
+		{"none is answered", 1, stable(90, 0.05), canary(10, forever), 16, 550},
+		{"nor, and it is read rarely", 15, stable(90, 0.05), canary(10, forever), 30, 350},
+		{"half of them are not", 1, stable(90, 0.05), canary(10, half), 21, 250},
+		{"slow, and right", 1, stable(90, 0.05), canary(10, always(4)), -1, 0},
+		{"many at a time", 1, stable(900, 1), canary(100, always(1.5)), -1, 0},
+		{"both poll for long", 1, stable(90, 8), canary(10, always(20)), -1, 0},
+		{"some streams among short ones", 1, streams(stable(90, 0.05), 3, 200), streams(canary(10, always(0.05)), 0.3, 200), -1, 0},
+		{"stable takes minutes", 1, stable(10, 150), canary(10, forever), -1, 0},
+		{"steps upwards", 1, stable(90, 0.05), stepping, -1, 0},
+		{"hardly any traffic", 1, stable(0.5, 0.05), canary(0.2, always(0.05)), -1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			all, first := unanswered(watchPods(t, test.every, end, test.stable, test.canary))
+			if first != test.first || all.CanaryBad != test.bad || all.StableBad != 0 {
+				t.Errorf("found at second %v, want %v; %+v, want %d of the canary's and none of stable's", first, test.first, all, test.bad)
+			}
+			if test.bad == 0 && all.StableTotal == 0 {
+				t.Error("nothing was compared")
+			}
+		})
+	}
+}
+
+// fatal is what a test and rapid's have in common.
+type fatal interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+// found is what a scrape of a Pod of the canary, or of stable, finds.
+func found(version string, at float64, open, ended int) []Point {
+	name := map[string]string{"v1": "cart-v1-5d9c7b8f6d-abcde", "v2": "cart-v2-77b8f6d5d9-fghij"}[version]
+	labels := func(more ...string) map[string]string {
+		all := map[string]string{"namespace": "shop", "pod": name, "job": "pods"}
+		for i := 0; i < len(more); i += 2 {
+			all[more[i]] = more[i+1]
+		}
+		return all
+	}
+	points := []Point{{Name: "http_requests_in_flight", Labels: labels(), Version: version, Pod: name, At: clock(at), Value: float64(open)}}
+	if ended >= 0 {
+		points = append(points, Point{Name: "http_requests_total", Labels: labels("code", "200"), Version: version, Pod: name, At: clock(at), Value: float64(ended)})
+	}
+	return points
+}
+
+// Stable answers 10 requests a second at once. Of the canary's readings each is open,
+// ended, and none where there was no scrape.
+func TestOpenMeterOfReadings(t *testing.T) {
+	type read = map[int][2]int // by second
+	every5 := func(open func(at int) int, ended func(at int) int) read {
+		r := read{}
+		for at := 0; at <= 60; at += 5 {
+			r[at] = [2]int{open(at), ended(at)}
+		}
+		return r
+	}
+	none := func(int) int { return 0 }
+	hangs := func(at int) int { return 2 * at }
+	without := func(r read, at ...int) read {
+		for _, a := range at {
+			delete(r, a)
+		}
+		return r
+	}
+	restarts := every5(func(at int) int { return 2 * (at % 30) }, func(at int) int { return at % 30 / 5 })
+	for _, test := range []struct {
+		name       string
+		canary     read
+		total, bad uint64
+	}{
+		{"hangs", every5(hangs, none), 110, 110},
+		{"hangs, and no request has ended, so that nothing counts them", every5(hangs, func(int) int { return -1 }), 110, 110},
+		{"what was open from the start is history", every5(func(int) int { return 50 }, func(at int) int { return at }), 60, 0},
+		{"scrapes are missing", without(every5(hangs, none), 10, 40, 50), 110, 110},
+		{"begins anew while it hangs", restarts, 79, 69},
+		{"all leave in the end", every5(func(at int) int { return 2 * min(at, 60-at) }, func(at int) int { return max(0, 4*(at-30)) }), 170, 50},
+		{"a reading lacks what had been counted", every5(none, func(at int) int { return max(at, 1) * (1 - map[int]int{30: 1}[at]) }), 59, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := openMeterOf(t, "app")
+			var intervals []Interval
+			for at := 0; at <= 60; at++ {
+				points := found("v1", float64(at), 0, 1000+10*at)
+				if r, ok := test.canary[at]; ok {
+					points = append(points, found("v2", float64(at), r[0], r[1])...)
+				}
+				intervals = append(intervals, m.Read(points)...)
+			}
+			all, _ := unanswered(intervals)
+			if all.StableBad > 0 || all.CanaryTotal != test.total || all.CanaryBad != test.bad {
+				t.Errorf("%+v, want %d bad of %d, and none of stable's", all, test.bad, test.total)
+			}
+		})
+	}
+}
+
+// What starts and ends is counted apart, and what is left out is in neither.
+func TestOpenMeterOfPairs(t *testing.T) {
+	call := func(name, service, pod, version string, at, value float64) Point {
+		return Point{Name: name, Version: version, Pod: pod, At: clock(at), Value: value,
+			Labels: map[string]string{"namespace": "shop", "pod": pod, "grpc_service": service, "grpc_method": "Get"}}
+	}
+	m := openMeterOf(t, "app")
+	var intervals []Interval
+	for at := 0.0; at <= 30; at += 5 {
+		intervals = append(intervals, m.Read([]Point{
+			call("grpc_server_started_total", "shop.Cart", "a", "v1", at, 90*at+1), call("grpc_server_handled_total", "shop.Cart", "a", "v1", at, 90*at),
+			call("grpc_server_started_total", "shop.Cart", "b", "v2", at, 10*at), call("grpc_server_handled_total", "shop.Cart", "b", "v2", at, 2*at),
+			call("grpc_server_started_total", "grpc.health.v1.Health", "b", "v2", at, 900),
+		})...)
+	}
+	all, _ := unanswered(intervals)
+	if want := (stats.Counts{StableTotal: 2700, CanaryTotal: 250, CanaryBad: 190}); all != want {
+		t.Errorf("%+v, want %+v", all, want)
+	}
+}
+
+// A sender counts the requests of both versions, and those that ended without one may
+// have been of either.
+func TestOpenMeterOfSenders(t *testing.T) {
+	sent := func(version string, at, value float64) Point {
+		return Point{Name: "istio_requests_total", Version: version, At: clock(at), Value: value,
+			Labels: map[string]string{"reporter": "source", "instance": "gateway", "destination_version": version}}
+	}
+	received := sent("v2", 0, 7000)
+	received.Labels = map[string]string{"reporter": "destination", "instance": "gateway"}
+	active := func(version string, at, value float64) Point {
+		return Point{Name: "envoy_cluster_upstream_rq_active", Version: version, At: clock(at), Value: value, Labels: map[string]string{"instance": "gateway"}}
+	}
+	m := openMeterOf(t, "istio")
+	var intervals []Interval
+	for at := 0.0; at <= 30; at += 5 {
+		received.At, received.Value = clock(at), received.Value+1000
+		intervals = append(intervals, m.Read([]Point{
+			active("v1", at, 1), sent("v1", at, 100*at), active("v2", at, 10*at), sent("v2", at, at), sent("", at, at), received,
+		})...)
+	}
+	all, _ := unanswered(intervals)
+	// Of the 250 that were open 5 s before the end, at most 10 have ended.
+	if want := (stats.Counts{StableTotal: 3000, CanaryTotal: 270, CanaryBad: 240}); all != want {
+		t.Errorf("%+v, want %+v", all, want)
+	}
+	if pods := intervals[len(intervals)-1].Pods; pods != nil {
+		t.Errorf("a sender told of Pods: %v", pods)
+	}
+}
+
+// Two jobs that read one Pod tell of the same requests.
+func TestOpenMeterOfReaders(t *testing.T) {
+	m := openMeterOf(t, "app")
+	var intervals []Interval
+	for at := 0; at <= 30; at++ {
+		points := append(found("v1", float64(at), 0, 10*at), found("v2", float64(at), 2*at, 0)...)
+		for _, p := range points {
+			p.Labels = maps.Clone(p.Labels)
+			p.Labels["job"] = "others"
+			points = append(points, p)
+		}
+		intervals = append(intervals, m.Read(points)...)
+	}
+	if all, _ := unanswered(intervals); all != (stats.Counts{StableTotal: 300, CanaryTotal: 50, CanaryBad: 50}) {
+		t.Errorf("%+v", all)
+	}
+}
+
+// Whatever the requests do and however rarely they are read, never more are found than
+// have been open for longer than 5 s.
+func TestOpenMeterFindsNoneTooMany(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const end = 60
+		draw := func(name, version string, fewest int) *pod {
+			p := &pod{name: name, version: version}
+			for range rapid.IntRange(fewest, 60).Draw(t, name) {
+				begin := rapid.Float64Range(-20, end).Draw(t, "begin")
+				p.requests = append(p.requests, [2]float64{begin, begin + rapid.OneOf(rapid.Float64Range(0, 4), rapid.Float64Range(0, 100)).Draw(t, "takes")})
+			}
+			return p
+		}
+		stable, canary := draw("cart-v1-5d9c7b8f6d-abcde", "v1", 10), draw("cart-v2-77b8f6d5d9-fghij", "v2", 0)
+		var scrapes []float64
+		for at := 0.0; at <= end; at += rapid.Float64Range(0.5, 20).Draw(t, "pause") {
+			scrapes = append(scrapes, at)
+		}
+		m := openMeterOf(t, "app")
+		bad := map[string]int{}
+		for _, at := range scrapes {
+			for _, i := range m.Read(slices.Concat(stable.read(at), canary.read(at))) {
+				for _, c := range i.Strata {
+					bad["v1"], bad["v2"] = bad["v1"]+int(c.StableBad), bad["v2"]+int(c.CanaryBad)
+				}
+			}
+			for _, p := range []*pod{stable, canary} {
+				if older := p.older(scrapes, at); bad[p.version] > older {
+					t.Fatalf("%d of %s found at %v, and %d were open for longer than 5 s", bad[p.version], p.version, at, older)
+				}
+			}
+		}
+	})
+}
+
+// older is how many have been open for longer than 5 s at any of the scrapes up to one.
+func (p *pod) older(scrapes []float64, until float64) (n int) {
+	for _, r := range p.requests {
+		if slices.ContainsFunc(scrapes, func(at float64) bool { return at <= until && r[0]+5 <= at && at < r[1] }) {
+			n++
+		}
+	}
+	return n
+}
+
+// What counts as too long follows from what stable did so far, and lately.
+func TestOpenAge(t *testing.T) {
+	type minute struct{ open, ended uint64 } // at any time of it, and in all
+	for _, test := range []struct {
+		name    string
+		minutes []minute
+		want    time.Duration
+	}{
+		{"nothing is known", nil, 0},
+		{"none has ended", []minute{{open: 1}}, 0},
+		{"quick answers", []minute{{6, 6000}}, 5 * time.Second},
+		{"slow ones", []minute{{40, 600}}, 12 * time.Second},
+		{"they take minutes", []minute{{50, 10}}, 0},
+		{"slow of late", []minute{{1, 6000}, {1, 6000}, {100, 600}}, 26 * time.Second},
+		{"stopped answering", []minute{{1, 6000}, {100, 0}, {100, 0}}, 0},
+		{"quick again", []minute{{40, 600}, {1, 600}, {1, 600}, {1, 600}}, 5 * time.Second},
+		{"no traffic any more", []minute{{10, 600}, {}, {}, {}}, 5 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var p pacing
+			var last reading
+			at := 0.0
+			for _, m := range test.minutes {
+				for range 12 {
+					before := last
+					before.open, before.at = m.open, clock(at)
+					at += 5
+					last = reading{at: clock(at), open: m.open, ended: before.ended + m.ended/12}
+					p.learn(before, last)
+				}
+			}
+			if diff := cmp.Diff(test.want, p.age().Round(time.Second)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
