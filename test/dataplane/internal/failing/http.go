@@ -1,0 +1,38 @@
+package failing
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	s.handled.Add(1)
+	failure, value, _ := strings.Cut(r.Header.Get(Header), "=")
+	switch failure {
+	case "":
+		fmt.Fprintln(w, "hello")
+	case "status":
+		status, err := strconv.Atoi(value)
+		if err != nil {
+			status = http.StatusBadRequest
+		}
+		w.WriteHeader(status)
+	case Hang:
+		<-r.Context().Done()
+	case Stream:
+		fmt.Fprintln(w, "first")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	case Break:
+		w.Header().Set("Content-Length", "1000")
+		fmt.Fprintln(w, "half of an answer")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler) // net/http's way to close the connection
+	case Reset:
+		panic(http.ErrAbortHandler)
+	default:
+		http.Error(w, "no failure is called "+failure, http.StatusBadRequest)
+	}
+}

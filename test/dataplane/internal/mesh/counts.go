@@ -1,0 +1,109 @@
+package mesh
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// Labels are those of istio_requests_total that tell how a request ended.
+type Labels struct {
+	Reporter string // source or destination
+	Version  string // destination_version; empty where the reporter does not know it
+	Revision string // destination_canonical_revision; of the chosen endpoint at a source
+	Code     string // response_code; 0 where there was none
+	Flags    string // response_flags of Envoy's access log; - for none
+	GRPC     string // grpc_response_status; empty for plain HTTP
+}
+
+// Requests is what the Envoy has counted of the requests with a header x-case.
+func (s *Sidecar) Requests(ctx context.Context, name string) (map[Labels]int, error) {
+	found, err := s.metrics(ctx, "istio.*requests_total")
+	if err != nil {
+		return nil, err
+	}
+	counts := map[Labels]int{}
+	for _, m := range found["envoy_istio_requests_total"].GetMetric() {
+		l := labels(m)
+		if l["test_case"] != name {
+			continue
+		}
+		counts[Labels{
+			Reporter: l["reporter"], Version: l["destination_version"], Revision: revision(l),
+			Code: l["response_code"], Flags: l["response_flags"], GRPC: l["grpc_response_status"],
+		}] += int(m.GetCounter().GetValue())
+	}
+	return counts, nil
+}
+
+// Active is how many requests of a subset are under way at the Envoy, by its gauge
+// upstream_rq_active.
+func (s *Sidecar) Active(ctx context.Context, subset string) (int, error) {
+	found, err := s.metrics(ctx, "upstream_rq_active$")
+	if err != nil {
+		return 0, err
+	}
+	active := 0
+	for _, m := range found["envoy_cluster_upstream_rq_active"].GetMetric() {
+		if strings.Contains(labels(m)["envoy_cluster_name"], "|"+subset+"|") {
+			active += int(m.GetGauge().GetValue())
+		}
+	}
+	return active, nil
+}
+
+// metrics reads those that match a regular expression.
+func (s *Sidecar) metrics(ctx context.Context, filter string) (map[string]*dto.MetricFamily, error) {
+	at := s.Admin + "/stats/prometheus?filter=" + url.QueryEscape(filter)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("read the counters of %s: %w", s.pod.Name, err)
+	}
+	defer resp.Body.Close()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	found, err := parser.TextToMetricFamilies(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the counters of %s: %w", s.pod.Name, err)
+	}
+	return found, nil
+}
+
+// revision is the fourth part of what istiod says about an endpoint,
+// "workload;namespace;canonical name;canonical revision;cluster". Envoy's formatter
+// cannot cut it out.
+func revision(l map[string]string) string {
+	if parts := strings.Split(l["destination_endpoint"], ";"); len(parts) > 3 {
+		return parts[3]
+	}
+	return l["destination_canonical_revision"]
+}
+
+func labels(m *dto.Metric) map[string]string {
+	l := map[string]string{}
+	for _, pair := range m.GetLabel() {
+		l[pair.GetName()] = pair.GetValue()
+	}
+	return l
+}
+
+// Add sums counts.
+func Add(counts ...map[Labels]int) map[Labels]int {
+	sum := map[Labels]int{}
+	for _, c := range counts {
+		for l := range maps.Keys(c) {
+			sum[l] += c[l]
+		}
+	}
+	return sum
+}

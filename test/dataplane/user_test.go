@@ -1,0 +1,105 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/canaryctl/canaryctl/test/dataplane/internal/failing"
+	"github.com/canaryctl/canaryctl/test/dataplane/internal/mesh"
+)
+
+// request is what a user asks the service, through the client's Envoy.
+type request struct {
+	name     string        // header x-case: counters are told apart by it
+	route    string        // header x-route, of testdata/routes.yaml
+	fail     string        // header of the package failing
+	patience time.Duration // how long the user waits; zero is a minute
+}
+
+func (r request) headers() map[string]string {
+	return map[string]string{"x-case": r.name, "x-route": r.route, failing.Header: r.fail}
+}
+
+func (r request) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.patience == 0 {
+		return context.WithTimeout(ctx, time.Minute)
+	}
+	return context.WithTimeout(ctx, r.patience)
+}
+
+// user sends a request and says what came of it.
+type user func(context.Context, request) string
+
+// http1 and http2 are users with a connection for each request at a time, and with
+// one for all.
+func httpUser(client *mesh.Sidecar, protocols *http.Protocols) user {
+	transport := &http.Transport{Protocols: protocols, MaxIdleConnsPerHost: 10}
+	return func(ctx context.Context, r request) string {
+		ctx, cancel := r.deadline(ctx)
+		defer cancel()
+		to := fmt.Sprintf("http://%s:%d/", client.Address, mesh.HTTPPort)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, to, nil)
+		if err != nil {
+			return err.Error()
+		}
+		req.Host = mesh.Service
+		for name, value := range r.headers() {
+			req.Header.Set(name, value)
+		}
+		resp, err := transport.RoundTrip(req)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return "nothing"
+		}
+		if err != nil {
+			return err.Error()
+		}
+		defer resp.Body.Close()
+		if _, err := io.Copy(io.Discard, resp.Body); errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Sprint(resp.StatusCode, " without an end")
+		} else if err != nil {
+			return fmt.Sprint(resp.StatusCode, " broken off")
+		}
+		return fmt.Sprint(resp.StatusCode)
+	}
+}
+
+func http1(client *mesh.Sidecar) user {
+	return httpUser(client, nil)
+}
+
+func http2(client *mesh.Sidecar) user {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	return httpUser(client, protocols)
+}
+
+// grpcConn is one HTTP/2 connection to the client's Envoy.
+func grpcConn(client *mesh.Sidecar) (*grpc.ClientConn, error) {
+	return grpc.NewClient(fmt.Sprintf("passthrough:///%s:%d", client.Address, mesh.GRPCPort),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(mesh.Service))
+}
+
+// grpcUser makes calls with one message each way, on one connection.
+func grpcUser(client *mesh.Sidecar) user {
+	conn, err := grpcConn(client)
+	return func(ctx context.Context, r request) string {
+		if err != nil {
+			return err.Error()
+		}
+		ctx, cancel := r.deadline(ctx)
+		defer cancel()
+		ctx = metadata.NewOutgoingContext(ctx, metadata.New(r.headers()))
+		err := conn.Invoke(ctx, "/failing.Failing/Call", new(emptypb.Empty), new(emptypb.Empty))
+		return status.Code(err).String()
+	}
+}
