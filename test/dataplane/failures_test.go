@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -23,11 +22,11 @@ func answered(code, flags, grpc string) mesh.Labels {
 }
 
 func unanswered(code, flags, grpc string) mesh.Labels {
-	return mesh.Labels{Reporter: "source", Revision: "v2", Code: code, Flags: flags, GRPC: grpc}
+	return mesh.Labels{Reporter: "source", Version: "unknown", Revision: "v2", Code: code, Flags: flags, GRPC: grpc}
 }
 
 func nowhere(code, flags, grpc string) mesh.Labels {
-	return mesh.Labels{Reporter: "source", Code: code, Flags: flags, GRPC: grpc}
+	return mesh.Labels{Reporter: "source", Version: "unknown", Revision: "latest", Code: code, Flags: flags, GRPC: grpc}
 }
 
 func received(code, flags, grpc string) mesh.Labels {
@@ -58,7 +57,7 @@ func failures() map[string][]failure {
 			{ask: request{name: "reset before headers", fail: failing.Reset}, sees: "503", handled: 1,
 				counts: counts{answered("503", "-", ""): 1, received("503", "UC", ""): 1}},
 			{ask: request{name: "connection refused", route: "refusing"}, sees: "503",
-				counts: counts{{Reporter: "source", Revision: "v3", Code: "503", Flags: "URX,UF"}: 1}},
+				counts: counts{{Reporter: "source", Version: "unknown", Revision: "v3", Code: "503", Flags: "URX,UF"}: 1}},
 			{ask: request{name: "no Pod", route: "empty"}, sees: "503", counts: counts{nowhere("503", "UH", ""): 1}},
 			{ask: request{name: "no subset", route: "unnamed"}, sees: "503", counts: counts{nowhere("503", "NC", ""): 1}},
 			{ask: request{name: "fault of the route", route: "injected"}, sees: "503", counts: counts{nowhere("503", "FI", ""): 1}},
@@ -93,7 +92,7 @@ func failures() map[string][]failure {
 			{ask: request{name: "deadline of the user", fail: failing.Hang, patience: soon}, sees: "DeadlineExceeded", handled: 1,
 				counts: counts{unanswered("0", "DR", "2"): 1, received("0", "DR", "2"): 1}},
 			{ask: request{name: "connection refused", route: "refusing"}, sees: "Unavailable",
-				counts: counts{{Reporter: "source", Revision: "v3", Code: "200", Flags: "URX,UF", GRPC: "14"}: 1}},
+				counts: counts{{Reporter: "source", Version: "unknown", Revision: "v3", Code: "200", Flags: "URX,UF", GRPC: "14"}: 1}},
 			{ask: request{name: "no Pod", route: "empty"}, sees: "Unavailable", counts: counts{nowhere("200", "UH", "14"): 1}},
 			{ask: request{name: "no subset", route: "unnamed"}, sees: "Unavailable", counts: counts{nowhere("200", "NC", "14"): 1}},
 			{ask: request{name: "fault of the route", route: "injected"}, sees: "Unavailable", counts: counts{nowhere("200", "FI", "14"): 1}},
@@ -142,11 +141,5 @@ func (f failure) try(t *testing.T, b *bed, send user) {
 	for l, each := range f.counts {
 		want[l] = n * each
 	}
-	eventually(t, func(ctx context.Context) string {
-		got, err := b.counted(ctx, f.ask.name)
-		if err != nil {
-			return err.Error()
-		}
-		return cmp.Diff(want, got)
-	})
+	b.hasCounted(t, f.ask, want)
 }

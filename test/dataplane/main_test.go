@@ -21,7 +21,11 @@ func programs() (mesh.Programs, error) {
 	if bin == "" {
 		return mesh.Programs{}, errors.New("DATAPLANE_BIN names no folder: run make dataplane")
 	}
-	return mesh.Programs{Istiod: filepath.Join(bin, "pilot-discovery"), Envoy: filepath.Join(bin, "envoy")}, nil
+	return mesh.Programs{
+		Istiod:     filepath.Join(bin, "pilot-discovery"),
+		Envoy:      filepath.Join(bin, "envoy"),
+		Prometheus: filepath.Join(bin, "prometheus"),
+	}, nil
 }
 
 // block is that part of 127.0.0.0/8 that this process takes its addresses from, so
@@ -70,7 +74,7 @@ func lay(t *testing.T) *bed {
 
 func (b *bed) join(ctx context.Context, t *testing.T, version string) (*mesh.Sidecar, *failing.Server) {
 	t.Helper()
-	app, err := failing.Start(ctx)
+	app, err := failing.Start(ctx, version)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,6 +89,24 @@ func grpcConn(client *mesh.Sidecar) (*grpc.ClientConn, error) {
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(mesh.Service))
 }
 
+// stream is an open one with a message each way behind it.
+func stream(ctx context.Context, conn *grpc.ClientConn, r request) (grpc.ClientStream, error) {
+	ctx = metadata.NewOutgoingContext(ctx, metadata.New(r.headers()))
+	s, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/failing.Failing/Stream")
+	if err != nil {
+		return nil, err
+	}
+	return s, talk(s)
+}
+
+// talk sends a message and waits for one.
+func talk(s grpc.ClientStream) error {
+	if err := s.SendMsg(new(emptypb.Empty)); err != nil {
+		return err
+	}
+	return s.RecvMsg(new(emptypb.Empty))
+}
+
 // grpcUser makes calls with one message each way, on one connection.
 func grpcUser(client *mesh.Sidecar) user {
 	conn, err := grpcConn(client)

@@ -7,19 +7,21 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
 )
 
 // Header names the failure that a request asks for; it is gRPC metadata, too. The
-// values are the constants below, or "status=N" for a code of HTTP or of gRPC.
+// values are the constants below, or "status=N" for a code of HTTP or of gRPC. With
+// "@NAME" at its end, only the server of that name fails.
 const Header = "x-fail"
 
 // Failures, beside "status=N". The first two are of both protocols.
 const (
 	Hang         = "hang"          // no answer until the client or the server goes
-	Stream       = "stream"        // one part of an answer, the rest when the client is done
+	Stream       = "stream"        // a first part of an answer, then whatever the client wants
 	Break        = "break"         // HTTP: the connection is closed amid the body
 	Reset        = "reset"         // HTTP: the connection is closed before an answer
 	AfterHeaders = "after-headers" // gRPC: with "=N", status N once headers are sent
@@ -31,14 +33,15 @@ type Server struct {
 	// HTTP and GRPC are the loopback addresses that it answers at.
 	HTTP, GRPC string
 
+	name    string
 	handled atomic.Int64
 	web     *http.Server
 	rpc     *grpc.Server
 }
 
 // Start listens on two free ports of 127.0.0.1.
-func Start(ctx context.Context) (*Server, error) {
-	s := &Server{}
+func Start(ctx context.Context, name string) (*Server, error) {
+	s := &Server{name: name}
 	s.web = &http.Server{Handler: http.HandlerFunc(s.serveHTTP)} //nolint:gosec // a test's server, on loopback
 	s.rpc = grpc.NewServer(grpc.UnknownServiceHandler(s.serveGRPC))
 	for _, l := range []struct {
@@ -58,6 +61,16 @@ func Start(ctx context.Context) (*Server, error) {
 
 // Handled is how many requests have reached the application, whatever became of them.
 func (s *Server) Handled() int { return int(s.handled.Load()) }
+
+// failure reads the header: what to do, and the N of "status=N".
+func (s *Server) failure(header string) (what, value string) {
+	header, name, named := strings.Cut(header, "@")
+	if named && name != s.name {
+		return "", ""
+	}
+	what, value, _ = strings.Cut(header, "=")
+	return what, value
+}
 
 // Stop cuts every connection.
 func (s *Server) Stop() {

@@ -17,7 +17,7 @@ import (
 func (s *Server) serveGRPC(_ any, stream grpc.ServerStream) error {
 	s.handled.Add(1)
 	asked := metadata.ValueFromIncomingContext(stream.Context(), Header)
-	failure, value, _ := strings.Cut(strings.Join(asked, ","), "=")
+	failure, value := s.failure(strings.Join(asked, ","))
 	if failure == Hang {
 		<-stream.Context().Done()
 		return status.FromContextError(stream.Context().Err()).Err()
@@ -41,12 +41,15 @@ func (s *Server) serveGRPC(_ any, stream grpc.ServerStream) error {
 	return asStatus(value)
 }
 
-// untilClosed waits until the client has no more to say.
+// untilClosed answers each message until the client has no more to say.
 func untilClosed(stream grpc.ServerStream) error {
 	for {
 		if err := stream.RecvMsg(new(emptypb.Empty)); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
+			return err
+		}
+		if err := stream.SendMsg(new(emptypb.Empty)); err != nil {
 			return err
 		}
 	}

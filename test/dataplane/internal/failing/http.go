@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 )
 
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handled.Add(1)
-	failure, value, _ := strings.Cut(r.Header.Get(Header), "=")
+	failure, value := s.failure(r.Header.Get(Header))
 	switch failure {
 	case "":
 		fmt.Fprintln(w, "hello")

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -16,8 +17,8 @@ import (
 // Labels are those of istio_requests_total that tell how a request ended.
 type Labels struct {
 	Reporter string // source or destination
-	Version  string // destination_version; empty where the reporter does not know it
-	Revision string // destination_canonical_revision; of the chosen endpoint at a source
+	Version  string // destination_version; unknown to a sender that got no answer
+	Revision string // destination_canonical_revision; latest without an endpoint
 	Code     string // response_code; 0 where there was none
 	Flags    string // response_flags of Envoy's access log; - for none
 	GRPC     string // grpc_response_status; empty for plain HTTP
@@ -36,7 +37,7 @@ func (s *Sidecar) Requests(ctx context.Context, name string) (map[Labels]int, er
 			continue
 		}
 		counts[Labels{
-			Reporter: l["reporter"], Version: l["destination_version"], Revision: revision(l),
+			Reporter: l["reporter"], Version: cmp.Or(l["destination_version"], "unknown"), Revision: revision(l),
 			Code: l["response_code"], Flags: l["response_flags"], GRPC: l["grpc_response_status"],
 		}] += int(m.GetCounter().GetValue())
 	}
@@ -86,7 +87,7 @@ func revision(l map[string]string) string {
 	if parts := strings.Split(l["destination_endpoint"], ";"); len(parts) > 3 {
 		return parts[3]
 	}
-	return l["destination_canonical_revision"]
+	return cmp.Or(l["destination_canonical_revision"], "latest")
 }
 
 func labels(m *dto.Metric) map[string]string {

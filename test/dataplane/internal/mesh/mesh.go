@@ -33,7 +33,7 @@ const (
 )
 
 // Programs are paths of the real ones; make dataplane brings them.
-type Programs struct{ Istiod, Envoy string }
+type Programs struct{ Istiod, Envoy, Prometheus string }
 
 // Mesh is where an istiod runs, and what a Pod needs to know to join it.
 type Mesh struct {
@@ -52,7 +52,7 @@ type Istiod struct {
 // Apply writes, and from more sources, as the field address of Istio's ConfigSource
 // has them. For "k8s://", kubeconfig says where; else it may be empty.
 func Start(ctx context.Context, m Mesh, kubeconfig string, sources ...string) (*Istiod, error) {
-	for _, dir := range []string{m.configs(), m.logs()} {
+	for _, dir := range []string{m.configs(), m.logs(), m.targets()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("start a mesh: %w", err)
 		}

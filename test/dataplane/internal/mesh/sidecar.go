@@ -77,7 +77,7 @@ func (m Mesh) envoy(ctx context.Context, w workload) (*Sidecar, error) {
 		s.process.stop()
 		return nil, err
 	}
-	return s, nil
+	return s, m.scraped(w)
 }
 
 // ready says whether Envoy has its configuration from istiod and listens.
@@ -100,6 +100,7 @@ func (s *Sidecar) ready(ctx context.Context) error {
 func (s *Sidecar) Leave() error {
 	err := s.mesh.Remove(s.pod.Name)
 	s.process.stop()
+	s.mesh.unscraped(s.pod.Name)
 	return err
 }
 
