@@ -49,7 +49,7 @@ func lay(t *testing.T) *bed {
 		t.Fatal(err)
 	}
 	b := &bed{mesh: mesh.Mesh{Programs: p, Dir: t.TempDir(), Block: block()}}
-	istiod, err := mesh.Start(ctx, b.mesh, "")
+	istiod, err := mesh.Start(ctx, b.mesh, os.Getenv("STUBKC"), "k8s://")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func Start(ctx context.Context, m Mesh, kubeconfig string, sources ...string) (*
 	if err := write(meshConfig, "mesh.yaml", sources); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"requests.yaml", "service.yaml", "client.yaml"} {
+	for _, name := range []string{"plaintext.yaml", "requests.yaml", "service.yaml", "client.yaml"} {
 		if err := write(filepath.Join(m.configs(), name), name, m.client()); err != nil {
 			return nil, err
 		}
@@ -73,8 +73,9 @@ func Start(ctx context.Context, m Mesh, kubeconfig string, sources ...string) (*
 		"--grpcAddr", at(xdsPort), "--httpAddr", at(8080), "--monitoringAddr", at(15014),
 		"--httpsAddr", "", "--secureGRPCAddr", "", "--ctrlz_address", fmt.Sprintf("127.%d.0.1", m.Block))
 	cmd.Dir = m.Dir
-	// Envoy has no filter for Istio's exchange of metadata.
-	cmd.Env = append(os.Environ(), "PILOT_ENABLE_METADATA_EXCHANGE=false", "KUBECONFIG="+kubeconfig)
+	cmd.Env = append(os.Environ(),
+		"PILOT_ENABLE_METADATA_EXCHANGE=false", "PILOT_ENABLE_ALPN_FILTER=false", // not in an upstream Envoy
+		"ENABLE_CA_SERVER=false", "ENABLE_LEADER_ELECTION=false", "INJECTION_WEBHOOK_CONFIG_NAME=", "VALIDATION_WEBHOOK_CONFIG_NAME=")
 	p, err := start(m.logs(), "istiod", cmd)
 	if err != nil {
 		return nil, err

@@ -64,7 +64,7 @@ func (m Mesh) envoy(ctx context.Context, w workload) (*Sidecar, error) {
 	}
 	// One worker: a limit of an Envoy is the limit of a worker otherwise.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), m.Envoy, "-c", bootstrap,
-		"--use-dynamic-base-id", "--concurrency", "1", "--drain-time-s", "5")
+		"--use-dynamic-base-id", "--concurrency", "1", "--drain-time-s", "5", "--log-level", "warning", "--component-log-level", "misc:error")
 	p, err := start(m.logs(), w.Name, cmd)
 	if err != nil {
 		return nil, err
