@@ -3,6 +3,7 @@ module github.com/canaryctl/canaryctl
 go 1.26.0
 
 require (
+	connectrpc.com/connect v1.21.1
 	github.com/creack/pty v1.1.18
 	github.com/google/go-cmp v0.7.0
 	github.com/prometheus/client_model v0.6.3

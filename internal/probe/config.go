@@ -1,5 +1,5 @@
-// Package probe sends requests at a steady rate and counts which version
-// answered. It is the load and the ledger; where the requests go, who is
+// Package probe sends requests at a steady rate, or gRPC calls, and counts which
+// version answered. It is the load and the ledger; where the requests go, who is
 // configured to get how many, and how the figures are shown, its caller says.
 package probe
 
@@ -18,12 +18,19 @@ import (
 const (
 	MaxRate        = 5000 // requests/s
 	MaxConcurrency = 1000
+	MaxConnections = 100
 )
 
 // Config says what to send, how fast and for how long.
 type Config struct {
 	URL  string
 	Host string // Host header; empty is the URL's
+
+	// GRPC calls the unary method that is the URL's path, with a message of no
+	// bytes, over HTTP/2. The calls are dealt out to Connections, each of which
+	// waits when the other side allows it no more streams: so do gRPC's clients.
+	GRPC        bool
+	Connections int
 
 	Rate     float64       // requests/s, whether or not answers come
 	Duration time.Duration // 0: until the context ends
@@ -32,9 +39,10 @@ type Config struct {
 	// when all are taken is skipped, and counted as such: waiting would lower
 	// the rate just when answers are slow, and hide that they are.
 	Concurrency int
-	Timeout     time.Duration // of one request
+	Timeout     time.Duration // of one request, which is given up then; a call's deadline
 
-	// Version tells from an answer which version gave it; "" when it does not say.
+	// Version tells from an answer which version gave it; "" when it does not
+	// say. The body may be cut short, or nil; of a call, header is all metadata.
 	Version func(header http.Header, body []byte) string
 
 	// Weights reads the configured weights, in percent by version; nil when
@@ -59,8 +67,9 @@ func Default() Config {
 		Rate:          20,
 		Duration:      30 * time.Second,
 		Concurrency:   50,
+		Connections:   1,
 		Timeout:       10 * time.Second,
-		Version:       FieldVersion("version"),
+		Version:       FirstVersion(FieldVersion("version"), HeaderVersion(DefaultHeader)),
 		WeightsEvery:  time.Second,
 		ProgressEvery: 5 * time.Second,
 		Clock:         clock.RealClock{},
@@ -85,6 +94,9 @@ func (c Config) Validate() error {
 	}
 	if c.Concurrency < 1 || c.Concurrency > MaxConcurrency {
 		wrong("concurrency %d: want 1 to %d", c.Concurrency, MaxConcurrency)
+	}
+	if c.GRPC && (c.Connections < 1 || c.Connections > MaxConnections) {
+		wrong("connections %d: want 1 to %d", c.Connections, MaxConnections)
 	}
 	if c.Timeout <= 0 {
 		wrong("timeout %s: want a time", c.Timeout)

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -28,16 +27,34 @@ type phase struct {
 }
 
 type tally struct {
-	codes     map[int]int
+	codes     map[string]int
+	ends      [ends]int
 	latencies latencies
 }
 
-// outcome is how one request ended: failure is set when there was no answer.
+// outcome is how one request ended: failure is set when no answer began.
 type outcome struct {
 	version string
-	code    int
+	code    string
 	took    time.Duration
+	end     end
 	failure string
+}
+
+// end is how an answer ended that began.
+type end int
+
+const (
+	good    end = iota
+	bad         // an error of the server's
+	broken      // cut off by the other side
+	givenUp     // not over by the time-out
+	ends
+)
+
+// text is what the answer's status is told with.
+func (e end) text() string {
+	return [ends]string{broken: " broken off", givenUp: " given up"}[e]
 }
 
 func newLedger(now time.Time, weights map[string]int) *ledger {
@@ -89,11 +106,21 @@ func (l *ledger) settle(p *phase, o outcome) {
 	}
 	t := p.tallies[o.version]
 	if t == nil {
-		t = &tally{codes: make(map[int]int)}
+		t = &tally{codes: make(map[string]int)}
 		p.tallies[o.version] = t
 	}
-	t.codes[o.code]++
-	t.latencies.add(o.took)
+	t.codes[o.code+o.end.text()]++
+	t.ends[o.end]++
+	if o.end == good || o.end == bad {
+		t.latencies.add(o.took)
+	}
+}
+
+func (t *tally) requests() (n int) {
+	for _, count := range t.ends {
+		n += count
+	}
+	return n
 }
 
 // result is a copy of all counts, which later ones do not change.
@@ -122,7 +149,7 @@ func (p *phase) summary(now time.Time) Phase {
 			continue
 		}
 		names[name] = true
-		recognised += t.latencies.total
+		recognised += t.requests()
 	}
 	for name := range p.weights {
 		names[name] = true
@@ -148,10 +175,13 @@ func (p *phase) version(name string, recognised int) Version {
 // summary of a nil tally is that of a version that never answered.
 func (t *tally) summary() Answers {
 	if t == nil {
-		return Answers{Codes: map[int]int{}}
+		return Answers{Codes: map[string]int{}}
 	}
-	a := Answers{
-		Requests: t.latencies.total,
+	return Answers{
+		Requests: t.requests(),
+		Errors:   t.ends[bad] + t.ends[broken],
+		Broken:   t.ends[broken],
+		GivenUp:  t.ends[givenUp],
 		Codes:    maps.Clone(t.codes),
 		Latency: LatencySummary{
 			P50: Seconds(t.latencies.quantile(.50)),
@@ -159,10 +189,4 @@ func (t *tally) summary() Answers {
 			P99: Seconds(t.latencies.quantile(.99)),
 		},
 	}
-	for code, n := range t.codes {
-		if code >= http.StatusInternalServerError {
-			a.Errors += n
-		}
-	}
-	return a
 }

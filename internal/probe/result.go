@@ -39,7 +39,7 @@ type Phase struct {
 	// Unknown are answers that did not say which version gave them, such as a
 	// router's own 503.
 	Unknown *Answers `json:"unknown,omitempty"`
-	// Failures are requests that got no answer, by kind.
+	// Failures are requests of whose answer not even the header came, by kind.
 	Failures map[string]int `json:"failures,omitempty"`
 }
 
@@ -75,14 +75,21 @@ type Version struct {
 
 // Answers sums answers up.
 type Answers struct {
-	Requests int            `json:"requests"`
-	Errors   int            `json:"errors"` // status 500 and above
-	Codes    map[int]int    `json:"codes"`
-	Latency  LatencySummary `json:"latencySeconds"`
+	Requests int `json:"requests"`
+	// Errors are answers that are the server's fault: of status 500 and above,
+	// of such a status of gRPC, and those that broke off, which are Broken, too.
+	Errors int `json:"errors"`
+	Broken int `json:"broken"`
+	// GivenUp are those that had begun and not ended by the time-out.
+	GivenUp int `json:"givenUp"`
+	// Codes counts by status, and by what became of the answer if it has no end:
+	// "200", "INTERNAL", "200 broken off", "200 given up".
+	Codes   map[string]int `json:"codes"`
+	Latency LatencySummary `json:"latencySeconds"`
 }
 
 // LatencySummary holds quantiles of the time from sending a request to the end
-// of its answer.
+// of its answer, of the answers that have one; zero if there are none.
 type LatencySummary struct {
 	P50 Seconds `json:"p50"`
 	P95 Seconds `json:"p95"`

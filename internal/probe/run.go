@@ -49,7 +49,7 @@ type run struct {
 	Config
 	ledger *ledger
 	slots  chan struct{} // one element per request in flight
-	sender *sender
+	sender sender
 }
 
 // send is open loop: requests are due at fixed times from the start, whatever
@@ -74,11 +74,21 @@ func (r *run) send(ctx context.Context) {
 		phase := r.ledger.send()
 		inFlight.Go(func() {
 			defer func() { <-r.slots }()
-			if o, ok := r.sender.send(ctx); ok {
+			if o, ok := r.ask(ctx); ok {
 				r.ledger.settle(phase, o)
 			}
 		})
 	}
+}
+
+// ask sends one request, and reports ok unless ctx ended first: how that request
+// would have ended, nobody knows.
+func (r *run) ask(ctx context.Context) (o outcome, ok bool) {
+	limited, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	o = r.sender.send(limited)
+	answered := o.failure == "" && (o.end == good || o.end == bad)
+	return o, answered || ctx.Err() == nil
 }
 
 // sleepUntil reports whether the time came before the end of the context.

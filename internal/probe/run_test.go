@@ -93,7 +93,7 @@ func TestRunCountsWhatAnswered(t *testing.T) {
 			Weight, Requests int
 			Errors           int
 			Share            float64
-			Codes            map[int]int
+			Codes            map[string]int
 		}
 		var got []row
 		for _, v := range r.Current().Versions {
@@ -106,8 +106,8 @@ func TestRunCountsWhatAnswered(t *testing.T) {
 			}
 		}
 		want := []row{
-			{"v1", 90, 90, 0, .9, map[int]int{200: 90}},
-			{"v2", 10, 10, 5, .1, map[int]int{200: 5, 503: 5}},
+			{"v1", 90, 90, 0, .9, map[string]int{"200": 90}},
+			{"v2", 10, 10, 5, .1, map[string]int{"200": 5, "503": 5}},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("versions (-want +got):\n%s", diff)
@@ -195,12 +195,12 @@ func TestInterruptLeavesRequestsInFlightOut(t *testing.T) {
 	})
 }
 
-func TestRequestsTimeOut(t *testing.T) {
+func TestRequestsAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := probe(t, &service{takes: time.Hour, version: always("v1")}, func(c *Config) {
 			c.Count, c.Timeout = 3, time.Second
 		})
-		if diff := cmp.Diff(map[string]int{"timeout": 3}, r.Current().Failures); diff != "" {
+		if diff := cmp.Diff(map[string]int{"given up": 3}, r.Current().Failures); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}
 	})
@@ -241,7 +241,7 @@ func TestResultAsJSON(t *testing.T) {
 		}
 		const want = `{"url":"http://echo/version","elapsedSeconds":0.01,"sent":1,"skipped":0,"phases":[` +
 			`{"start":"2026-01-02T03:04:05Z","elapsedSeconds":0.01,"versions":[` +
-			`{"version":"v1","share":1,"interval95":{"low":0.025,"high":1},"requests":1,"errors":0,"codes":{"200":1},` +
+			`{"version":"v1","share":1,"interval95":{"low":0.025,"high":1},"requests":1,"errors":0,"broken":0,"givenUp":0,"codes":{"200":1},` +
 			`"latencySeconds":{"p50":0.010078,"p95":0.010078,"p99":0.010078}}]}]}` + "\n"
 		if diff := cmp.Diff(want, got.String()); diff != "" {
 			t.Errorf("JSON (-want +got):\n%s", diff)

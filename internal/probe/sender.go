@@ -6,22 +6,39 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"syscall"
+
+	"golang.org/x/net/http2"
 )
 
-// maxBody bounds what is read of an answer, in bytes: a version is in the
+// sender sends one request at a time, over connections that are kept. It says
+// how the request ended, or that it was given up, when ctx ends.
+type sender interface {
+	send(ctx context.Context) outcome
+	close()
+}
+
+func newSender(c Config) sender {
+	if c.GRPC {
+		return newCaller(c)
+	}
+	return newGetter(c)
+}
+
+// maxBody bounds what is kept of an answer, in bytes: a version is in the
 // beginning of it, or not there.
 const maxBody = 64 << 10
 
-// sender sends one request at a time, over connections that are kept.
-type sender struct {
+// getter sends GET requests.
+type getter struct {
 	config Config
 	client *http.Client
 	own    *http.Transport // to close; nil when the caller gave one
 }
 
-func newSender(c Config) *sender {
-	s := &sender{config: c}
+func newGetter(c Config) *getter {
+	s := &getter{config: c}
 	transport := c.Transport
 	if transport == nil {
 		s.own = &http.Transport{
@@ -39,61 +56,75 @@ func newSender(c Config) *sender {
 	return s
 }
 
-func (s *sender) close() {
+func (s *getter) close() {
 	if s.own != nil {
 		s.own.CloseIdleConnections()
 	}
 }
 
-// send reports ok unless ctx ended first: how that request would have ended,
-// nobody knows.
-func (s *sender) send(ctx context.Context) (o outcome, ok bool) {
-	limited, cancel := context.WithTimeout(ctx, s.config.Timeout)
-	defer cancel()
-	o, err := s.exchange(limited)
-	if err == nil {
-		return o, true
-	}
-	if ctx.Err() != nil {
-		return outcome{}, false
-	}
-	return outcome{failure: failure(err)}, true
-}
-
-func (s *sender) exchange(ctx context.Context) (outcome, error) {
+func (s *getter) send(ctx context.Context) outcome {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.config.URL, nil)
 	if err != nil {
-		return outcome{}, err
+		return outcome{failure: failure(ctx, err)}
 	}
 	request.Host = s.config.Host
-	request.Header.Set("User-Agent", "canaryctl-probe")
+	request.Header.Set("User-Agent", userAgent)
 	start := s.config.Clock.Now()
 	response, err := s.client.Do(request)
 	if err != nil {
-		return outcome{}, err
+		return outcome{failure: failure(ctx, err)}
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
-	if err != nil {
-		return outcome{}, err
-	}
-	return outcome{
+	body, err := readAll(response.Body)
+	o := outcome{
 		version: s.config.Version(response.Header, body),
-		code:    response.StatusCode,
+		code:    strconv.Itoa(response.StatusCode),
 		took:    s.config.Clock.Since(start),
-	}, nil
+	}
+	switch {
+	case err != nil:
+		o.end = cutShort(ctx)
+	case response.StatusCode >= http.StatusInternalServerError:
+		o.end = bad
+	}
+	return o
+}
+
+const userAgent = "canaryctl-probe"
+
+// readAll reads to the end, where it shows whether an answer is whole, and
+// returns the first maxBody bytes.
+func readAll(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, maxBody))
+	if err == nil {
+		_, err = io.Copy(io.Discard, r)
+	}
+	return body, err
+}
+
+// cutShort says who ended an answer that had begun.
+func cutShort(ctx context.Context) end {
+	if ctx.Err() != nil {
+		return givenUp
+	}
+	return broken
 }
 
 // failure sorts errors into few kinds: the text of an error names ports, and
 // would make a kind of each.
-func failure(err error) string {
+func failure(ctx context.Context, err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
+	var stream http2.StreamError
 	switch {
+	case ctx.Err() != nil:
+		return "given up"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "connection reset"
+	case errors.As(err, &stream):
+		return "stream reset"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed"
 	case errors.As(err, &dns):

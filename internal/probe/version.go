@@ -32,3 +32,19 @@ func FieldVersion(field string) func(http.Header, []byte) string {
 func HeaderVersion(name string) func(http.Header, []byte) string {
 	return func(h http.Header, _ []byte) string { return h.Get(name) }
 }
+
+// DefaultHeader is the header that names a version where nothing else is said.
+const DefaultHeader = "X-App-Version"
+
+// FirstVersion asks one after the other until an answer says something: a body
+// that broke off names no version, and a header may.
+func FirstVersion(ask ...func(http.Header, []byte) string) func(http.Header, []byte) string {
+	return func(h http.Header, body []byte) string {
+		for _, version := range ask {
+			if v := version(h, body); v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+}

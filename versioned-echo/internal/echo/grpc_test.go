@@ -187,7 +187,7 @@ func TestTrailersOnlyIsOneHeaderBlock(t *testing.T) {
 		}
 		body, err := io.ReadAll(response.Body)
 		response.Body.Close()
-		if err != nil || len(body) != 0 || response.StatusCode != 200 {
+		if err != nil || len(body) != 0 || response.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s, body %q, %v", when, response.Status, body, err)
 		}
 		got := [2]string{response.Header.Get("Grpc-Status"), response.Trailer.Get("Grpc-Status")}
@@ -289,7 +289,7 @@ func TestOneConnectionCarriesBoth(t *testing.T) {
 		body, _ := io.ReadAll(response.Body)
 		response.Body.Close()
 		addresses[fmt.Sprint(response.Proto)] = true
-		if response.StatusCode != 200 || !bytes.Contains(body, []byte("v1")) {
+		if response.StatusCode != http.StatusOK || !bytes.Contains(body, []byte("v1")) {
 			t.Errorf("%s: %q", response.Status, body)
 		}
 	}

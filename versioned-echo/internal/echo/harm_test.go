@@ -69,7 +69,7 @@ func TestBrokenAnswer(t *testing.T) {
 		}
 		defer response.Body.Close()
 		body, err := io.ReadAll(response.Body)
-		if response.StatusCode != 200 || response.Header.Get("X-App-Version") != "v1" || response.ContentLength != 17 {
+		if response.StatusCode != http.StatusOK || response.Header.Get("X-App-Version") != "v1" || response.ContentLength != 17 {
 			t.Errorf("%s, version %q, length %d: want a good header", response.Status, response.Header.Get("X-App-Version"), response.ContentLength)
 		}
 		if err == nil || string(body) != `{"versio` {
@@ -92,7 +92,7 @@ func TestResetBeforeTheAnswer(t *testing.T) {
 			response.Body.Close()
 			t.Errorf("answered with %s, want a cut connection", response.Status)
 		}
-		if response, err := client.Get(url + "/health"); err != nil || response.StatusCode != 200 {
+		if response, err := client.Get(url + "/health"); err != nil || response.StatusCode != http.StatusOK {
 			t.Errorf("/health: %v: faults are for users", err)
 		} else {
 			response.Body.Close()

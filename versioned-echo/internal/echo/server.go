@@ -46,9 +46,8 @@ type Server struct {
 	checks   *health.Server
 	draining atomic.Bool
 
-	sockets sync.WaitGroup  // WebSockets that are open
-	leaving context.Context // ends when they are to
-	leave   context.CancelFunc
+	sockets sync.WaitGroup // WebSockets that are open
+	leaving chan struct{}  // closed when they are to end
 }
 
 // New expects a configuration that Validate accepts.
@@ -59,9 +58,10 @@ func New(cfg Config, log *slog.Logger) *Server {
 		meter:  newMeter(cfg.Version),
 		faults: newInjector(rand.Float64),
 		page:   parsePage(),
+
+		leaving: make(chan struct{}),
 	}
 	s.grpc, s.checks = newGRPC(cfg, s.meter)
-	s.leaving, s.leave = context.WithCancel(context.Background())
 	return s
 }
 
@@ -84,7 +84,7 @@ func (s *Server) Run(ctx context.Context) error {
 // arrived is answered. It closes the listener.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := s.httpServer()
-	server.RegisterOnShutdown(s.leave)
+	server.RegisterOnShutdown(func() { close(s.leaving) })
 	defer s.grpc.Stop()
 	s.setFaults(s.cfg.Faults)
 	defer s.faults.stop()
