@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -32,6 +30,7 @@ type probeOptions struct {
 	target target
 	field  string
 	header string
+	method string
 	check  bool
 	output string
 }
@@ -51,6 +50,16 @@ that goes through the route. (kubectl port-forward does not: it goes straight to
 one Pod.) Every second the route is read again, and when its weights change,
 counting starts anew: change them in another terminal and watch.
 
+A version is told by its answer: a field of JSON, or a header, which also comes
+with an answer that breaks off (200 broken off) or does not end before --timeout
+(200 given up). An answer that names none, such as the router's own 503 or 504,
+stands under (none), unless the route gives it such a header: Istio's
+headers.response.set of a destination is in its time-outs, too.
+
+--grpc makes gRPC calls: unary ones, with an empty message, over --connections
+connections of HTTP/2, with --timeout as their deadline. A status and the version
+come from the answer's metadata.
+
 An interval holds for the moment you look at it. To let a script decide whether
 the split is right, use --check.`,
 		Example: `  # In the lab: 20 requests a second for half a minute
@@ -63,7 +72,11 @@ the split is right, use --check.`,
   canaryctl probe --count 1000 --rate 200 --check
 
   # Through an ingress gateway, told apart by a header of the answer
-  canaryctl probe --url https://shop.example/ --version-header X-App-Version`,
+  canaryctl probe --url https://shop.example/ --version-header X-Version
+
+  # gRPC calls, of the demo service or of another; give up after a second
+  canaryctl probe --grpc --timeout 1s
+  canaryctl probe --grpc-method shop.v1.Cart/List --connections 5`,
 		Annotations: exits(ExitInconclusive),
 		Args:        noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -81,9 +94,12 @@ the split is right, use --check.`,
 	flags.DurationVar(&o.config.Duration, "duration", o.config.Duration, "how long to send; 0 until Ctrl-C")
 	flags.IntVar(&o.config.Count, "count", 0, "how many requests to send (default: as many as fit the duration)")
 	flags.IntVar(&o.config.Concurrency, "concurrency", o.config.Concurrency, "requests in flight at most; those beyond are skipped and counted")
-	flags.DurationVar(&o.config.Timeout, "timeout", o.config.Timeout, "longest wait for one answer")
+	flags.DurationVar(&o.config.Timeout, "timeout", o.config.Timeout, "longest wait for one answer; a request is given up then")
+	flags.BoolVar(&o.config.GRPC, "grpc", false, "make gRPC calls")
+	flags.StringVar(&o.method, "grpc-method", demoMethod, "unary gRPC method to call, SERVICE/METHOD, with an empty message; implies --grpc")
+	flags.IntVar(&o.config.Connections, "connections", o.config.Connections, "connections that gRPC calls are dealt out to")
 	flags.StringVar(&o.field, "version-field", "version", "field of a JSON answer that names the version")
-	flags.StringVar(&o.header, "version-header", "", "header of an answer that names the version, instead of a field")
+	flags.StringVar(&o.header, "version-header", probe.DefaultHeader, "header of an answer, or gRPC metadata, that names the version where no field does; named alone, no field is looked at")
 	flags.BoolVar(&o.check, "check", false, "exit 1 if the split is not as configured (exact binomial test, one false alarm in a million), 4 if the weights changed at the end")
 	flags.StringVarP(&o.output, "output", "o", "", "output format: json or yaml (default: a table)")
 	return cmd
@@ -96,14 +112,14 @@ func (o *probeOptions) complete(cmd *cobra.Command) error {
 	default:
 		return usagef("-o %s: probe prints json, yaml or a table", o.output)
 	}
-	if cmd.Flags().Changed("version-field") && o.header != "" {
-		return usagef("a version stands in a field (--version-field) or in a header (--version-header): name one")
-	}
 	if cmd.Flags().Changed("count") && !cmd.Flags().Changed("duration") {
 		o.config.Duration = 0
 	}
-	o.config.Version = probe.FieldVersion(o.field)
-	if o.header != "" {
+	if err := o.completeGRPC(cmd.Flags()); err != nil {
+		return err
+	}
+	o.config.Version = probe.FirstVersion(probe.FieldVersion(o.field), probe.HeaderVersion(o.header))
+	if cmd.Flags().Changed("version-header") && !cmd.Flags().Changed("version-field") {
 		o.config.Version = probe.HeaderVersion(o.header)
 	}
 	o.config.Clock, o.config.Host = o.Clock, o.target.host
@@ -176,7 +192,7 @@ func byVersion(stable, trial string, w canary.Weights) map[string]int {
 // router with the route's host.
 func (o *probeOptions) aim(ctx context.Context, route traffic.Route) error {
 	if o.config.URL != "" {
-		return nil
+		return o.addMethod()
 	}
 	client, err := o.Client()
 	if err != nil {
@@ -186,7 +202,7 @@ func (o *probeOptions) aim(ctx context.Context, route traffic.Route) error {
 	if err != nil {
 		return hint.Wrap(err, "start the lab (canary-lab up), or name with --url an address that goes through the route, such as the mesh's ingress gateway")
 	}
-	o.config.URL = router.JoinPath("version").String()
+	o.config.URL = router.JoinPath(o.path()).String()
 	if o.config.Host == "" {
 		o.config.Host = route.Host
 	}
@@ -229,20 +245,4 @@ func recognised(r probe.Result) (n int) {
 		n += p.Recognised()
 	}
 	return n
-}
-
-// nothing explains a probe that no version answered.
-func (o *probeOptions) nothing(result probe.Result) error {
-	current := result.Current()
-	switch {
-	case result.Sent == 0:
-		return errors.New("nothing was sent")
-	case current.Unknown != nil && current.Unknown.Codes[http.StatusNotFound]+current.Unknown.Errors == current.Unknown.Requests:
-		return hint.Wrap(fmt.Errorf("no version answered: %s from %s", codes(current.Unknown.Codes), o.config.URL),
-			"is the route there, and its Pods ready? canaryctl status")
-	case current.Unknown != nil:
-		return hint.Wrap(fmt.Errorf("no answer of %s names its version", o.config.URL),
-			"say where it stands: --version-field for a field of JSON, --version-header for a header")
-	}
-	return hint.Wrap(fmt.Errorf("no answer from %s: %s", o.config.URL, counted(current.Failures)), "is anything listening there?")
 }

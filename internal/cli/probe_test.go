@@ -40,6 +40,7 @@ type stage struct {
 	api    *kubetest.Server
 	router *httptest.Server
 	config string       // path of the kubeconfig
+	call   http.Handler // answers gRPC, if set
 	asked  atomic.Int64 // requests that met the router
 	host   atomic.Value // Host header of the last one
 }
@@ -47,12 +48,20 @@ type stage struct {
 func newStage(t *testing.T, answer func(i int) (code int, body string)) *stage {
 	t.Helper()
 	s := &stage{t: t}
-	s.router = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.router = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.host.Store(r.Host + r.URL.Path)
+		if r.ProtoMajor == 2 && s.call != nil {
+			s.call.ServeHTTP(w, r)
+			return
+		}
 		code, body := answer(int(s.asked.Add(1)) - 1)
 		w.WriteHeader(code)
 		fmt.Fprintln(w, body)
 	}))
+	s.router.Config.Protocols = new(http.Protocols)
+	s.router.Config.Protocols.SetHTTP1(true)
+	s.router.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.router.Start()
 	t.Cleanup(s.router.Close)
 	s.api = kubetest.New(t, splitRoute, fmt.Sprintf(
 		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"canary-lab","namespace":"kube-public"},"data":{"router":%q}}`, s.router.URL))
@@ -209,7 +218,11 @@ func TestProbeSaysWhatIsMissing(t *testing.T) {
 		"wrong rate":       {[]string{"--rate", "0"}, nil, ExitUsage, []string{"rate 0", "5000"}},
 		"wrong format":     {[]string{"-o", "xml"}, nil, ExitUsage, []string{"-o xml"}},
 		"not a URL":        {[]string{"--url", "localhost:80"}, nil, ExitUsage, []string{`"localhost:80"`, "http://host:port/path"}},
-		"field and header": {[]string{"--version-field", "a", "--version-header", "b"}, nil, ExitUsage, []string{"name one"}},
+		"no method":        {[]string{"--grpc-method", "Echo"}, nil, ExitUsage, []string{"--grpc-method Echo: want SERVICE/METHOD"}},
+		"field of a call":  {[]string{"--grpc", "--version-field", "a"}, nil, ExitUsage, []string{"in its metadata (--version-header)"}},
+		"connections":      {[]string{"--connections", "2"}, nil, ExitUsage, []string{"--connections is for gRPC calls"}},
+		"no connection":    {[]string{"--grpc", "--connections", "0"}, nil, ExitUsage, []string{"connections 0: want 1 to 100"}},
+		"method not there": {[]string{"--grpc"}, nil, ExitFailed, []string{"no answer of", "canaryctl.echo.v1.Echo/Echo names its version", "--grpc-method"}},
 		"argument":         {[]string{"90"}, nil, ExitUsage, []string{"takes no arguments"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -265,8 +278,8 @@ func TestProbeViewRedrawsInPlace(t *testing.T) {
 	v.live = true
 	ninety, ten := 90, 10
 	result := probe.Result{Sent: 100, Elapsed: probe.Seconds(5 * time.Second), Phases: []probe.Phase{{Versions: []probe.Version{
-		{Name: "v1", Weight: &ninety, Share: .88, Answers: probe.Answers{Requests: 88, Codes: map[int]int{200: 88}}},
-		{Name: "v2", Weight: &ten, Share: .12, Answers: probe.Answers{Requests: 12, Codes: map[int]int{200: 9, 503: 3}, Errors: 3}},
+		{Name: "v1", Weight: &ninety, Share: .88, Answers: probe.Answers{Requests: 88, Codes: map[string]int{"200": 88}}},
+		{Name: "v2", Weight: &ten, Share: .12, Answers: probe.Answers{Requests: 12, Codes: map[string]int{"200": 9, "503": 3}, Errors: 3}},
 	}}}}
 	v.progress(result)
 	first := picture.String()
@@ -279,7 +292,7 @@ func TestProbeViewRedrawsInPlace(t *testing.T) {
 		}
 	}
 	picture.Reset()
-	result.Phases[0].Versions[0].Codes[200]--
+	result.Phases[0].Versions[0].Codes["200"]--
 	v.progress(result)
 	first = strings.Replace(first, "200:88", "200:87", 1)
 	if got := picture.String(); got != "\x1b[4A\x1b[J"+first {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -39,6 +38,9 @@ func (v *probeView) begin(c probe.Config, route traffic.Route) {
 	fmt.Fprintf(v.out, "asking %s", c.URL)
 	if c.Host != "" {
 		fmt.Fprintf(v.out, " (Host: %s)", c.Host)
+	}
+	if c.GRPC {
+		fmt.Fprintf(v.out, " by gRPC over %d %s", c.Connections, pluralOf(c.Connections, "connection"))
 	}
 	fmt.Fprintf(v.out, ", %g requests/s", c.Rate)
 	switch {
@@ -99,6 +101,9 @@ func phaseLine(p probe.Phase) string {
 		part := fmt.Sprintf("%s %.1f%%%s (%.1f-%.1f)", v.Name, 100*v.Share, of, 100*v.Interval.Low, 100*v.Interval.High)
 		if v.Errors > 0 {
 			part += fmt.Sprintf(" %d errors", v.Errors)
+		}
+		if v.GivenUp > 0 {
+			part += fmt.Sprintf(" %d given up", v.GivenUp)
 		}
 		parts = append(parts, part)
 	}
@@ -171,7 +176,11 @@ func answersCells(a probe.Answers) []string {
 	if a.Requests == 0 {
 		return []string{"0", "-", "-", "-", "-"}
 	}
-	return []string{strconv.Itoa(a.Requests), codes(a.Codes), brief(a.Latency.P50), brief(a.Latency.P95), brief(a.Latency.P99)}
+	cells := []string{strconv.Itoa(a.Requests), codes(a.Codes), "-", "-", "-"}
+	if a.Latency != (probe.LatencySummary{}) {
+		cells = append(cells[:2], brief(a.Latency.P50), brief(a.Latency.P95), brief(a.Latency.P99))
+	}
+	return cells
 }
 
 // bar draws a share, with a mark where the configured weight is.
@@ -185,18 +194,18 @@ func bar(v probe.Version) string {
 	return string(line)
 }
 
-// codes lists status codes with how often each came: "200:97 503:3".
-func codes(byCode map[int]int) string { return pairs(byCode, "%d:%d", " ") }
+// codes lists statuses with how often each came: "200:97, 200 broken off:3".
+func codes(byCode map[string]int) string { return pairs(byCode, "%s:%d") }
 
 // counted lists kinds with how often each came.
-func counted(byKind map[string]int) string { return pairs(byKind, "%s (%d)", ", ") }
+func counted(byKind map[string]int) string { return pairs(byKind, "%s (%d)") }
 
-func pairs[K cmp.Ordered](counts map[K]int, format, separator string) string {
+func pairs(counts map[string]int, format string) string {
 	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(counts)) {
 		parts = append(parts, fmt.Sprintf(format, key, counts[key]))
 	}
-	return strings.Join(parts, separator)
+	return strings.Join(parts, ", ")
 }
 
 // brief is a latency with three digits, which is what is known of it.

@@ -72,12 +72,12 @@ func (s *caller) send(ctx context.Context) outcome {
 	}
 	switch {
 	case err == nil:
-	case connect.IsWireError(err), seen.StatusCode != http.StatusOK: // a proxy's answer stands for a status, too
+	case connect.IsWireError(err), !isGRPC(seen): // another's answer stands for a status, too
 		if serversFault(connect.CodeOf(err)) {
 			o.end = bad
 		}
 	default:
-		o.end = cutShort(ctx)
+		o.code, o.end = "", cutShort(ctx)
 	}
 	return o
 }
@@ -95,6 +95,10 @@ func (w witness) Do(r *http.Request) (*http.Response, error) {
 		*seen = response
 	}
 	return response, err
+}
+
+func isGRPC(r *http.Response) bool {
+	return r.StatusCode == http.StatusOK && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
 // metadata is what an answer says beside its message: before it, after it, or

@@ -3,6 +3,7 @@ package probe
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,9 +53,10 @@ const (
 	ends
 )
 
-// text is what the answer's status is told with.
-func (e end) text() string {
-	return [ends]string{broken: " broken off", givenUp: " given up"}[e]
+// told is the status with what became of an answer that has no end. A call has
+// no status before its end.
+func (o outcome) told() string {
+	return strings.TrimSpace(o.code + [ends]string{broken: " broken off", givenUp: " given up"}[o.end])
 }
 
 func newLedger(now time.Time, weights map[string]int) *ledger {
@@ -109,7 +111,7 @@ func (l *ledger) settle(p *phase, o outcome) {
 		t = &tally{codes: make(map[string]int)}
 		p.tallies[o.version] = t
 	}
-	t.codes[o.code+o.end.text()]++
+	t.codes[o.told()]++
 	t.ends[o.end]++
 	if o.end == good || o.end == bad {
 		t.latencies.add(o.took)

@@ -83,7 +83,8 @@ type Answers struct {
 	// GivenUp are those that had begun and not ended by the time-out.
 	GivenUp int `json:"givenUp"`
 	// Codes counts by status, and by what became of the answer if it has no end:
-	// "200", "INTERNAL", "200 broken off", "200 given up".
+	// "200", "200 broken off", "200 given up", "INTERNAL", and "broken off" and
+	// "given up" of calls, whose status comes last.
 	Codes   map[string]int `json:"codes"`
 	Latency LatencySummary `json:"latencySeconds"`
 }

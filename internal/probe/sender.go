@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/net/http2"
@@ -110,6 +111,13 @@ func cutShort(ctx context.Context) end {
 	return broken
 }
 
+// Kinds of failure that have their own remedies: requests that were not
+// answered by the time-out, calls to somebody who speaks HTTP/1.1 only.
+const (
+	GivenUp = "given up"
+	NoHTTP2 = "no HTTP/2"
+)
+
 // failure sorts errors into few kinds: the text of an error names ports, and
 // would make a kind of each.
 func failure(ctx context.Context, err error) string {
@@ -118,13 +126,16 @@ func failure(ctx context.Context, err error) string {
 	var stream http2.StreamError
 	switch {
 	case ctx.Err() != nil:
-		return "given up"
+		return GivenUp
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "connection reset"
 	case errors.As(err, &stream):
 		return "stream reset"
+	case strings.Contains(err.Error(), "http2: client conn could not be established"), // has no name in net/http
+		strings.Contains(err.Error(), "looked like an HTTP/1.1 header"):
+		return NoHTTP2
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed"
 	case errors.As(err, &dns):

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,58 @@ func TestAnswersWithoutVersion(t *testing.T) {
 	}
 }
 
+// An answer that has no end is not a good one, and counts for the version that
+// its header names.
+func TestAnswersWithoutAnEnd(t *testing.T) {
+	begin := func(sent int, then http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", strconv.Itoa(2*sent))
+			w.Header().Set(DefaultHeader, "v2")
+			fmt.Fprint(w, strings.Repeat(" ", sent))
+			_ = http.NewResponseController(w).Flush()
+			then(w, r)
+		}
+	}
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   Answers
+	}{
+		"broken off":      {begin(8, abort), Answers{Requests: 2, Errors: 2, Broken: 2, Codes: map[string]int{"200 broken off": 2}}},
+		"broken off late": {begin(2*maxBody, abort), Answers{Requests: 2, Errors: 2, Broken: 2, Codes: map[string]int{"200 broken off": 2}}},
+		"given up":        {begin(8, hang), Answers{Requests: 2, GivenUp: 2, Codes: map[string]int{"200 given up": 2}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(test.answer)
+			defer server.Close()
+			p := once(t, server.URL, 2, func(c *Config) {
+				if test.want.GivenUp > 0 {
+					c.Timeout = 200 * time.Millisecond
+				}
+			})
+			if len(p.Versions) != 1 || p.Versions[0].Name != "v2" {
+				t.Fatalf("%+v: want v2 alone", p)
+			}
+			if diff := cmp.Diff(test.want, p.Versions[0].Answers); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A gateway that names the version in a header of the route's destination does
+// so in its own answers, too.
+func TestTimeOutOfTheRouteWithAVersion(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(DefaultHeader, "v2")
+		http.Error(w, "upstream request timeout", http.StatusGatewayTimeout)
+	}))
+	defer server.Close()
+	p := once(t, server.URL, 2, nil)
+	if len(p.Versions) != 1 || p.Versions[0].Name != "v2" || p.Versions[0].Codes["504"] != 2 {
+		t.Errorf("%+v: want two time-outs of v2", p)
+	}
+}
+
 func TestFailuresAreSortedIntoKinds(t *testing.T) {
 	closing := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer closing.Close()
@@ -90,6 +143,16 @@ func TestFailuresAreSortedIntoKinds(t *testing.T) {
 	} {
 		if diff := cmp.Diff(map[string]int{want: 3}, once(t, url, 3, nil).Failures); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", url, diff)
+		}
+	}
+}
+
+func TestFirstVersion(t *testing.T) {
+	header := http.Header{"X-App-Version": {"v2"}}
+	version := FirstVersion(FieldVersion("version"), HeaderVersion("X-App-Version"))
+	for body, want := range map[string]string{`{"version":"v1"}`: "v1", `{"versio`: "v2"} {
+		if got := version(header, []byte(body)); got != want {
+			t.Errorf("%s: %q, want %q", body, got, want)
 		}
 	}
 }

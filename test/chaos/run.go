@@ -207,11 +207,14 @@ func (s *scene) everything(e evidence) string {
 	return b.String()
 }
 
-// lost counts the requests that no version answered.
+// lost counts the requests that no version answered, or not to the end.
 func lost(r probe.Result) int {
 	n := 0
 	for _, p := range r.Phases {
 		n += p.Failed()
+		for _, v := range p.Versions {
+			n += v.Broken + v.GivenUp
+		}
 		if p.Unknown != nil {
 			n += p.Unknown.Requests
 		}
