@@ -12,6 +12,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/probe"
 	released "github.com/canaryctl/canaryctl/internal/record"
 	"github.com/canaryctl/canaryctl/test/labtest"
 )
@@ -33,6 +34,7 @@ type stage struct {
 	dir    string // of the plan and the record; commands run there
 	env    string // the kubeconfig of the ServiceAccount
 	source string // prometheus or pods
+	users  probe.Config
 	// recordFile is where the engines that are driven from now on write.
 	recordFile func() string
 	seen       *recorder
@@ -43,10 +45,18 @@ type stage struct {
 // be read with the one of that name.
 func perform(t *testing.T, source string, optional ...string) *stage {
 	t.Helper()
-	s := &stage{t: t, ns: namespace(t), dir: t.TempDir(), source: source}
+	s := stageFor(t, source)
+	s.begin(optional...)
+	return s
+}
+
+// stageFor is a stage without users and Roles.
+func stageFor(t *testing.T, source string) *stage {
+	t.Helper()
+	s := &stage{t: t, ns: namespace(t), dir: t.TempDir(), source: source, users: probe.Default()}
+	s.users.Rate = 60
 	s.recordFile = func() string { return filepath.Join(s.dir, "record.jsonl") }
 	base(t, s.ns)
-	s.begin(optional...)
 	return s
 }
 
@@ -67,7 +77,7 @@ func (s *stage) begin(optional ...string) {
 	}
 	s.env = "KUBECONFIG=" + path
 	s.seen = record(s.t, s.ns)
-	s.load = lab.Send(s.t.Context(), s.host(), 60)
+	s.load = lab.SendAs(s.t.Context(), s.host(), s.users)
 	s.t.Cleanup(func() {
 		if _, err := s.load.Stop(); err != nil {
 			s.t.Error(err)
