@@ -3,9 +3,9 @@ package router
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -105,6 +105,6 @@ func (x *exchange) send(out *http.Request, to *endpoint) (*http.Response, error)
 	}
 	x.target = to.target
 	x.try.receive(res)
-	res.Header.Set("X-Envoy-Upstream-Service-Time", fmt.Sprint(time.Since(x.try.sent).Milliseconds()))
+	res.Header.Set("X-Envoy-Upstream-Service-Time", strconv.FormatInt(time.Since(x.try.sent).Milliseconds(), 10))
 	return res, nil
 }

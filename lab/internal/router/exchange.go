@@ -85,7 +85,18 @@ func (x *exchange) inject(w http.ResponseWriter) bool {
 
 // forward proxies the request to a Pod.
 func (x *exchange) forward(w http.ResponseWriter) {
-	defer x.limitTime()()
+	allSaid := func() {}
+	if x.limit = x.timeout(); x.limit > 0 && x.Header.Get("Upgrade") == "" {
+		timer := x.limited()
+		defer timer.Stop()
+		allSaid = func() { timer.Reset(x.limit) }
+	}
+	switch {
+	case x.ContentLength == 0:
+		allSaid()
+	case x.limit > 0 || x.rule.retry.attempts > 0:
+		x.body = newReplay(x.Body, allSaid)
+	}
 	x.mirror()
 	x.try.client = w
 	proxy := httputil.ReverseProxy{
@@ -99,33 +110,27 @@ func (x *exchange) forward(w http.ResponseWriter) {
 	proxy.ServeHTTP(w, x.Request)
 }
 
-// limitTime makes the request end when the route's time for it is over. That
-// begins when the client has said all, as in Envoy: an upgraded connection and a
-// stream that the client keeps open have no limit.
-func (x *exchange) limitTime() (stop func()) {
-	x.limit = x.rule.timeout
-	if x.grpc {
-		// Istio has Envoy take the call's own deadline, up to the route's time
-		// (max_grpc_timeout).
-		if asked := grpcTimeout(x.Header); asked > 0 && (x.limit == 0 || asked < x.limit) {
-			x.limit = asked
-		}
+// timeout is how long the request may take; 0: for ever. Istio has Envoy take a
+// call's own deadline, up to the route's time (max_grpc_timeout).
+func (x *exchange) timeout() time.Duration {
+	limit := x.rule.timeout
+	if !x.grpc {
+		return limit
 	}
-	stop, begin := func() {}, func() {}
-	if x.limit > 0 && x.Header.Get("Upgrade") == "" {
-		ctx, cancel := context.WithCancelCause(x.Context())
-		timer := time.AfterFunc(math.MaxInt64, func() { cancel(errRequestTimeout) })
-		x.Request = x.WithContext(ctx)
-		begin = func() { timer.Reset(x.limit) }
-		stop = func() { timer.Stop() } // the context stays: finish asks it who ended the request
+	if asked := grpcTimeout(x.Header); asked > 0 && (limit == 0 || asked < limit) {
+		return asked
 	}
-	switch {
-	case x.ContentLength == 0:
-		begin()
-	case x.limit > 0 || x.rule.retry.attempts > 0:
-		x.body = newReplay(x.Body, begin)
-	}
-	return stop
+	return limit
+}
+
+// limited makes the request end when a timer fires, which is not started yet: as
+// in Envoy time runs from when the client has said all. So an upgraded connection,
+// and a stream that the client keeps open, have no limit. The context is left as
+// it is in the end, for finish asks it who ended the request.
+func (x *exchange) limited() *time.Timer {
+	ctx, cancel := context.WithCancelCause(x.Context())
+	x.Request = x.WithContext(ctx)
+	return time.AfterFunc(math.MaxInt64, func() { cancel(errRequestTimeout) })
 }
 
 // finish counts the request as the client's side saw it, once it is over: with
