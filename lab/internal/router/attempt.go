@@ -18,6 +18,7 @@ type attempt struct {
 	client http.ResponseWriter
 	sent   time.Time
 	open   bool           // in flight, and not counted yet
+	http2  bool           // how the Pod is spoken to
 	answer *http.Response // nil until its headers are there
 	body   io.ReadCloser
 	ended  error // of reading the body: nil while it goes on, io.EOF at its end
@@ -99,7 +100,9 @@ func (x *exchange) send(out *http.Request, to *endpoint) (*http.Response, error)
 		defer timer.Stop()
 		one = out.WithContext(ctx)
 	}
-	res, err := x.router.transports.to(c, x.Request, x.grpc).RoundTrip(one)
+	transport := x.router.transports.to(c, x.Request, x.grpc)
+	x.try.http2 = transport == x.router.transports.http2
+	res, err := transport.RoundTrip(one)
 	if err != nil {
 		return nil, x.lost(one.Context(), err)
 	}

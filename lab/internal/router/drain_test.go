@@ -47,13 +47,11 @@ func TestStreamsStayUntilTheirPodIsDeleted(t *testing.T) {
 			shout(w, r)
 			return
 		}
-		halfAndHang(w, r)
+		streamUntil(nil)(w, r)
 	}))
 	front := m.front(t)
 	conn, reader := upgrade(t, front.Listener.Addr())
-	asked := make(chan string, 1)
-	go func() { asked <- answerOf(t.Context(), front.URL) }()
-	waitFor(t, func() bool { return m.active("outbound|80|v2|web.default.svc.cluster.local") == 2 })
+	stream := open(t.Context(), t, front.URL)
 
 	m.reroute(weights(100, 0))
 	m.world.destinationRules = nil
@@ -69,8 +67,8 @@ func TestStreamsStayUntilTheirPodIsDeleted(t *testing.T) {
 	if _, err := reader.ReadString('\n'); !errors.Is(err, io.EOF) {
 		t.Errorf("the upgraded connection: %v, want its end", err)
 	}
-	if got := <-asked; got != "200 half, broken off" {
-		t.Errorf("the stream: %q", got)
+	if err := <-stream; err == nil {
+		t.Error("the stream ended as if all had been said")
 	}
 	m.expectCounted(t, "source 101 UC v2/v2", "source 200 UC v2/v2")
 

@@ -106,14 +106,6 @@ func TestCalls(t *testing.T) {
 			_ = grpc.SendHeader(ctx, metadata.Pairs("begun", "yes"))
 			return status.Error(codes.Unavailable, "too late")
 		}, codes.Unavailable, []string{"source 200 grpc 14 - v2/v2", "destination 200 grpc 14 - v2/v2"}},
-		{"the route's time-out", "timeout: 50ms", func(ctx context.Context) error {
-			if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > time.Second {
-				return status.Error(codes.FailedPrecondition, "the Pod has not been told the deadline")
-			}
-			<-ctx.Done()
-			time.Sleep(time.Second) // this one does not look at its context
-			return nil
-		}, codes.Unavailable, []string{"source 200 grpc 14 UT unknown/v2", "destination 200 grpc 14 UR v2/v2"}},
 		{"a fault", "fault: {abort: {percentage: {value: 100}, httpStatus: 503}}", nil, codes.Unavailable,
 			[]string{"source 200 grpc 14 FI unknown/latest"}},
 		{"a fault by another code", "fault: {abort: {percentage: {value: 100}, httpStatus: 404}}", nil, codes.Unimplemented,
@@ -217,31 +209,53 @@ func TestCallsThatClientsEnd(t *testing.T) {
 	m.expectCounted(t, "source 0 grpc DR unknown/v2", "destination 0 grpc DR v2/v2")
 	leave()
 	m.expectCounted(t, "source 0 grpc DR unknown/v2", "destination 0 grpc DR v2/v2",
-		"source 200 grpc 2 DC v2/v2", "destination 200 grpc 2 DC v2/v2")
+		"source 200 grpc 2 DR v2/v2", "destination 200 grpc 2 DR v2/v2")
 }
 
-// A call's own deadline is known to the router, too: who sees it first decides
-// what is counted, and that is one of three things.
-func TestCallDeadline(t *testing.T) {
-	m := newMesh(t, web, weights(0, 100))
-	m.serveGRPC(t, "10.244.0.3:8080", &healthPod{check: func(ctx context.Context) error {
-		<-ctx.Done()
-		return status.FromContextError(ctx.Err()).Err()
-	}})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if got := check(ctx, m.dialGRPC(t)); got != codes.DeadlineExceeded && got != codes.Unavailable {
-		t.Errorf("the user got %v", got)
+// The time that a call has travels with it, be it the caller's deadline or the
+// route's time-out. So the user, the router and the Pod keep the same time, and any of
+// them may be the first to end the call.
+func TestCallsOutOfTime(t *testing.T) {
+	counted := map[string]bool{
+		"source 0 grpc DR unknown/v2": true, "source 200 grpc 4 - v2/v2": true, "source 200 grpc 14 UT unknown/v2": true,
+		"source 200 grpc 14 URX v2/v2": true, "source 200 grpc 4 URX v2/v2": true,
+		"destination 0 grpc DR v2/v2": true, "destination 200 grpc 4 - v2/v2": true, "destination 200 grpc 14 UR v2/v2": true,
 	}
-	of := map[string]string{"reporter": "source"}
-	waitFor(t, func() bool { return m.count(of) == 1 })
-	for key := range m.counted() {
-		switch key {
-		case "source 0 grpc DR unknown/v2", "source 200 grpc 4 - v2/v2", "source 200 grpc 14 UT unknown/v2":
-		case "destination 0 grpc DR v2/v2", "destination 200 grpc 4 - v2/v2", "destination 200 grpc 14 UR v2/v2":
-		default:
-			t.Errorf("counted as %q", key)
-		}
+	tests := []struct {
+		name     string
+		rule     string
+		patience time.Duration
+	}{
+		{"a deadline of the caller's", "name: x", 50 * time.Millisecond},
+		{"one that the route cuts short", "timeout: 50ms", 10 * time.Minute},
+		{"the route's time-out alone", "timeout: 50ms", 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m := newMesh(t, web, virtualService("  - "+test.rule+"\n"+toV2))
+			m.serveGRPC(t, "10.244.0.3:8080", &healthPod{check: func(ctx context.Context) error {
+				if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > time.Minute {
+					return status.Error(codes.FailedPrecondition, "the Pod has not been told how much time it has")
+				}
+				<-ctx.Done()
+				return status.FromContextError(ctx.Err()).Err()
+			}})
+			ctx := t.Context()
+			if test.patience > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, test.patience)
+				defer cancel()
+			}
+			if got := check(ctx, m.dialGRPC(t)); got != codes.DeadlineExceeded && got != codes.Unavailable {
+				t.Errorf("the user got %v", got)
+			}
+			waitFor(t, func() bool { return m.count(map[string]string{"reporter": "source"}) == 1 })
+			for key := range m.counted() {
+				if !counted[key] {
+					t.Errorf("counted as %q", key)
+				}
+			}
+		})
 	}
 }
 

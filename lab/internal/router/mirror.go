@@ -48,7 +48,7 @@ func (r *Router) shadow(transport *http.Transport, copied *http.Request, sent *a
 			sent.end(outcome{res.StatusCode, "-", notGRPC})
 		}
 	case copied.Context().Err() != nil:
-		sent.end(outcome{0, "DC", notGRPC})
+		sent.end(outcome{0, hangsUp(transport == r.transports.http2), notGRPC})
 	case !errors.As(err, &connect) && !r.connections.isCut(sent.to.address):
 		sent.end(outcome{http.StatusServiceUnavailable, "UC", notGRPC})
 	}

@@ -83,7 +83,7 @@ func TestOutcomes(t *testing.T) {
 			"504 upstream request timeout", []string{"source 504 UT unknown/v2", "destination 0 DC v2/v2"}},
 		{"and one that is retried", "retries: {attempts: 1, perTryTimeout: 20ms, retryOn: 5xx}", hang(make(chan struct{}, 9)),
 			"504 upstream request timeout", []string{"source 504 URX,UT unknown/v2", "destination 0 DC v2/v2", "destination 0 DC v2/v2"}},
-		{"a time-out in the middle of the answer", "timeout: 50ms", halfAndHang, "200 half, broken off", []string{
+		{"a time-out in the middle of the answer", "timeout: 1s", halfAndHang, "200 half, broken off", []string{
 			"source 200 UT v2/v2", "destination 200 DC v2/v2"}},
 		{"a body that breaks off", "name: x", breakOff, "200 half, broken off", []string{
 			"source 200 UPE v2/v2", "destination 200 UPE v2/v2"}},
@@ -154,19 +154,34 @@ func TestHangingCountsNothing(t *testing.T) {
 	m.expectCounted(t, "source 0 DC unknown/v2", "destination 0 DC v2/v2")
 }
 
+// Over HTTP/2 the client's side counts another flag; its Pod is asked in HTTP/1.1.
+func TestLeavingOverHTTP2(t *testing.T) {
+	m := newMesh(t, web, weights(0, 100))
+	asked := make(chan struct{}, 1)
+	m.serve("10.244.0.3:8080", hang(asked))
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	ctx, leave := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.front(t).URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "web"
+	go func() { <-asked; leave() }()
+	if res, err := transport.RoundTrip(req); err == nil {
+		_ = res.Body.Close()
+		t.Errorf("the user got %d", res.StatusCode)
+	}
+	m.expectCounted(t, "source 0 DR unknown/v2", "destination 0 DC v2/v2")
+}
+
 // A stream is counted once, at its end, with its whole life as its duration. Who
 // leaves it is told by the flag.
 func TestStreamCountsAtItsEnd(t *testing.T) {
 	m := newMesh(t, web, weights(0, 100))
 	end := make(chan struct{})
-	m.serve("10.244.0.3:8080", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, "first\n")
-		_ = http.NewResponseController(w).Flush()
-		select {
-		case <-end:
-		case <-r.Context().Done():
-		}
-	}))
+	m.serve("10.244.0.3:8080", streamUntil(end))
 	url := m.front(t).URL
 	ctx, leave := context.WithCancel(t.Context())
 	open(ctx, t, url)
@@ -185,8 +200,20 @@ func TestStreamCountsAtItsEnd(t *testing.T) {
 	m.expectCounted(t, "source 200 - v2/v2", "destination 200 - v2/v2", "source 200 DC v2/v2", "destination 200 DC v2/v2")
 }
 
-// open begins a stream, and reads it to its end in the background.
-func open(ctx context.Context, t *testing.T, url string) {
+// streamUntil is a Pod that says one line, and then nothing until the end.
+func streamUntil(end <-chan struct{}) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "first\n")
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-end:
+		case <-r.Context().Done():
+		}
+	}
+}
+
+// open begins a stream, reads it to its end in the background, and tells that.
+func open(ctx context.Context, t *testing.T, url string) <-chan error {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -203,10 +230,13 @@ func open(ctx context.Context, t *testing.T, url string) {
 	if line, err := reader.ReadString('\n'); line != "first\n" || err != nil {
 		t.Fatalf("the stream begins with %q: %v", line, err)
 	}
+	end := make(chan error, 1)
 	go func() {
 		defer res.Body.Close()
-		_, _ = io.Copy(io.Discard, reader)
+		_, err := io.Copy(io.Discard, reader)
+		end <- err
 	}()
+	return end
 }
 
 // shout is a Pod that turns lines to upper case over an upgraded connection,

@@ -35,14 +35,19 @@ func (x *exchange) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	}
 }
 
-// left notes that the client went away before there was an answer. A call whose
-// deadline is over resets its stream, which Envoy tells from a connection's end.
+// left notes that the client went away before there was an answer.
 func (x *exchange) left() {
-	if x.code = 0; x.grpc {
-		x.flag("DR")
-		return
+	x.code = 0
+	x.flag(hangsUp(x.ProtoMajor == 2))
+}
+
+// hangsUp is the flag for who takes a request back: by ending the connection, or by
+// resetting one stream of it.
+func hangsUp(http2 bool) string {
+	if http2 {
+		return "DR"
 	}
-	x.flag("DC")
+	return "DC"
 }
 
 // refuse answers in the Pod's stead. To a gRPC call Envoy says it in headers

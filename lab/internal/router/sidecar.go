@@ -18,7 +18,11 @@ func (x *exchange) lost(ctx context.Context, err error) error {
 		x.try.release()
 		return err
 	case ctx.Err() != nil:
-		x.try.end(x.withdrawn(context.Cause(ctx)))
+		o := outcome{0, hangsUp(x.try.http2), notGRPC}
+		if x.grpc {
+			o.grpc = noStatus
+		}
+		x.try.end(o)
 		return context.Cause(ctx)
 	case x.router.connections.isCut(x.try.to.address):
 		x.try.release()
@@ -30,19 +34,6 @@ func (x *exchange) lost(ctx context.Context, err error) error {
 	}
 	x.try.end(x.refusal(http.StatusServiceUnavailable, flag))
 	return &resetError{flag: flag, err: fmt.Errorf("read the answer of Pod at %s: %w", x.try.to.address, err)}
-}
-
-// withdrawn is what the Pod's sidecar counts when the client's side takes a
-// request back before there is an answer. Of a call whose time is over it has
-// been told the deadline, and the Pod gives up by itself.
-func (x *exchange) withdrawn(cause error) outcome {
-	switch {
-	case !x.grpc:
-		return outcome{flags: "DC", grpc: notGRPC}
-	case errors.Is(cause, errRequestTimeout), errors.Is(cause, errTryTimeout):
-		return outcome{code: http.StatusOK, flags: "UR", grpc: grpcUnavailable}
-	}
-	return outcome{flags: "DR", grpc: noStatus}
 }
 
 // sidecarAnswer is what a Pod's sidecar answers in the Pod's stead when that
@@ -75,39 +66,37 @@ func (x *exchange) conclude() {
 	if x.grpc {
 		x.status = statusOf(a.answer)
 	}
-	flag, cut := x.broken()
+	flag, received := x.broken()
 	x.flag(flag)
-	if cut {
+	if received == "" {
 		a.release()
 		return
 	}
-	if flag == "UT" {
-		flag = "DC" // the client's side hung up
-	}
-	a.end(outcome{x.code, flag, x.status})
+	a.end(outcome{x.code, received, x.status})
 }
 
-// broken says why the Pod's answer did not come to its end, "-" if it did, and
-// whether that is because the Pod's sidecar is gone, with all it had counted.
-func (x *exchange) broken() (flag string, cut bool) {
+// broken says by flags why the Pod's answer did not come to its end, "-" if it did:
+// for the client's side, and for that of the Pod. The latter is empty if the Pod's
+// sidecar is gone, with all that it had counted.
+func (x *exchange) broken() (sent, received string) {
 	a, cause := &x.try, context.Cause(x.Context())
 	switch {
 	case errors.Is(a.ended, io.EOF), a.tunnel.endedBy(byPod):
-		return "-", false
+		return "-", "-"
 	case errors.Is(cause, errRequestTimeout):
-		return "UT", false
+		return "UT", hangsUp(a.http2)
 	case x.router.connections.isCut(a.to.address):
-		return "UC", true
+		return "UC", ""
 	case a.tunnel.endedBy(byReset):
-		return "UC", false
+		return "UC", "UC"
 	case cause != nil, a.ended == nil: // the client left; in the latter case, while it was written to
-		return "DC", false
+		return hangsUp(x.ProtoMajor == 2), hangsUp(a.http2)
 	case isStreamReset(a.ended):
-		return "UR", false
-	case a.answer.ProtoMajor == 2:
-		return "UC", false
+		return "UR", "UR"
+	case a.http2:
+		return "UC", "UC"
 	}
-	return "UPE", false // an HTTP/1.1 body that is shorter than was said
+	return "UPE", "UPE" // an HTTP/1.1 body that is shorter than was said
 }
 
 // resetError is a Pod that broke off before it answered.
