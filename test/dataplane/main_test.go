@@ -3,17 +3,64 @@
 package dataplane
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/canaryctl/canaryctl/test/dataplane/internal/failing"
 	"github.com/canaryctl/canaryctl/test/dataplane/internal/mesh"
 )
+
+// TestDataplane starts the software once for all its parts.
+func TestDataplane(t *testing.T) {
+	p := boot(t)
+	t.Run("counts", func(t *testing.T) {
+		b := lay(t, p)
+		t.Run("failures", b.testFailures)
+		t.Run("hanging", b.testHanging)
+		t.Run("overflow", b.testOverflow)
+		t.Run("streams count at their end", b.testStreamsCountAtTheirEnd)
+		t.Run("streams stay", b.testStreamsStay)
+	})
+}
+
+// plane is the lab's API server, an istiod that reads routes there, and the client's
+// Envoy.
+type plane struct {
+	mesh       mesh.Mesh
+	client     *mesh.Sidecar
+	bin        string // the folder of the project's own programs
+	kubeconfig string
+}
+
+// boot starts everything; what it starts ends with the test.
+func boot(t *testing.T) *plane {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	real, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	p := &plane{
+		mesh:       mesh.Mesh{Programs: real, Dir: dir, Block: block()},
+		bin:        filepath.Dir(filepath.Dir(real.Envoy)),
+		kubeconfig: filepath.Join(dir, "lab", "kubeconfig"),
+	}
+	p.lab(ctx, t)
+	istiod, err := mesh.Start(ctx, p.mesh, p.kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(istiod.Stop)
+	return p
+}
 
 // programs says where make dataplane has put the real software.
 func programs() (mesh.Programs, error) {
@@ -32,73 +79,48 @@ func programs() (mesh.Programs, error) {
 // that another run beside it has its own.
 func block() int { return 1 + os.Getpid()%250 }
 
-// bed is a mesh with a client, and with a Pod each of the versions v1 and v2.
-type bed struct {
-	mesh           mesh.Mesh
-	client, v1, v2 *mesh.Sidecar
-	app1, app2     *failing.Server
-}
-
-// lay starts everything; what it starts ends with the test.
-func lay(t *testing.T) *bed {
+// lab starts an API server and a node, whose image versioned-echo is cmd/pod.
+func (p *plane) lab(ctx context.Context, t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	p, err := programs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &bed{mesh: mesh.Mesh{Programs: p, Dir: t.TempDir(), Block: block()}}
-	istiod, err := mesh.Start(ctx, b.mesh, os.Getenv("STUBKC"), "k8s://")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(istiod.Stop)
-	routes, err := os.ReadFile("testdata/routes.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.mesh.Apply("routes", routes); err != nil {
-		t.Fatal(err)
-	}
-	b.v1, b.app1 = b.join(ctx, t, "v1")
-	b.v2, b.app2 = b.join(ctx, t, "v2")
-	gone, _ := b.join(ctx, t, "v3")
-	gone.Stop()
-	if b.client, err = b.mesh.Client(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.client.Stop)
-	return b
+	pod := p.image(ctx, t)
+	state := filepath.Dir(p.kubeconfig)
+	t.Cleanup(func() { p.must(context.WithoutCancel(ctx), t, "canary-lab", "down", "--state-dir", state) })
+	p.must(ctx, t, "canary-lab", "up", "--detach", "--state-dir", state,
+		"--image", "versioned-echo:v1="+pod, "--image", "versioned-echo:v2="+pod)
 }
 
-func (b *bed) join(ctx context.Context, t *testing.T, version string) (*mesh.Sidecar, *failing.Server) {
+// run runs one of the project's programs, and returns what it said and its status.
+func (p *plane) run(ctx context.Context, name string, args ...string) (string, int) {
+	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, name), args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+p.kubeconfig, "NO_COLOR=1")
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Run(); err != nil {
+		fmt.Fprintln(&said, err)
+	}
+	return said.String(), cmd.ProcessState.ExitCode()
+}
+
+func (p *plane) must(ctx context.Context, t *testing.T, name string, args ...string) {
 	t.Helper()
-	app, err := failing.Start(ctx, version)
-	if err != nil {
-		t.Fatal(err)
+	if said, status := p.run(ctx, name, args...); status != 0 {
+		t.Fatalf("%s %q ended with %d:\n%s", name, args, status, said)
 	}
-	t.Cleanup(app.Stop)
-	s, err := b.mesh.Join(ctx, mesh.Pod{
-		Name: "versioned-echo-" + version, App: "versioned-echo", Version: version, HTTP: app.HTTP, GRPC: app.GRPC,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Stop)
-	return s, app
 }
 
-// eventually waits until a condition holds, and says what was wrong last where it
-// does not within ten seconds.
+// eventually waits until nothing is wrong, and says what was wrong last where
+// something still is after ten seconds.
 func eventually(t *testing.T, wrong func(context.Context) string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	for {
-		last := wrong(ctx)
-		if last == "" {
+	for last := ""; ; {
+		now := wrong(ctx)
+		if now == "" {
 			return
+		}
+		if ctx.Err() == nil {
+			last = now
 		}
 		select {
 		case <-ctx.Done():
@@ -107,17 +129,4 @@ func eventually(t *testing.T, wrong func(context.Context) string) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// counted is what all Envoys have counted of a case.
-func (b *bed) counted(ctx context.Context, name string) (map[mesh.Labels]int, error) {
-	var all []map[mesh.Labels]int
-	for _, s := range []*mesh.Sidecar{b.client, b.v1, b.v2} {
-		one, err := s.Requests(ctx, name)
-		if err != nil {
-			return nil, fmt.Errorf("case %s: %w", name, err)
-		}
-		all = append(all, one)
-	}
-	return mesh.Add(all...), nil
 }

@@ -1,24 +1,20 @@
 package dataplane
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/canaryctl/canaryctl/test/dataplane/internal/failing"
+	"github.com/canaryctl/canaryctl/test/dataplane/internal/mesh"
 )
 
 // A stream counts once, at its end. One that its client leaves has no status of the
 // server: Envoy makes UNKNOWN of it, which is no failure.
-func TestStreamsCountAtTheirEnd(t *testing.T) {
-	b := lay(t)
+func (b *bed) testStreamsCountAtTheirEnd(t *testing.T) {
 	conn, err := grpcConn(b.client)
 	if err != nil {
 		t.Fatal(err)
@@ -50,35 +46,27 @@ func TestStreamsCountAtTheirEnd(t *testing.T) {
 	}
 	b.hasCounted(t, closed, counts{answered("200", "-", "0"): 1, received("200", "-", "0"): 1})
 	leave()
-	b.hasCounted(t, left, counts{answered("200", "DC", "2"): 1, received("200", "DC", "2"): 1})
+	b.hasCounted(t, left, counts{answered("200", "DR", "2"): 1, received("200", "DR", "2"): 1})
 }
 
 // A stream stays with the version that it began with, when no new request goes there.
-func TestStreamsStayAfterRollback(t *testing.T) {
-	b := lay(t)
+func (b *bed) testStreamsStay(t *testing.T) {
 	conn, err := grpcConn(b.client)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ask := request{name: "staying", fail: failing.Stream}
-	s, err := stream(t.Context(), conn, ask)
+	s, err := stream(t.Context(), conn, request{name: "staying", fail: failing.Stream})
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	routes, err := os.ReadFile("testdata/routes.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.mesh.Apply("routes", bytes.ReplaceAll(routes, []byte("subset: v2}}]"), []byte("subset: v1}}]"))); err != nil {
-		t.Fatal(err)
-	}
+	b.route(t, "testdata/rolled-back.yaml")
 	send := grpcUser(b.client)
 	eventually(t, func(ctx context.Context) string {
 		before := b.app1.Handled()
-		if got := send(ctx, request{name: "after"}); got != "OK" {
-			return "a request after the rollback got " + got
+		if got := send(ctx, request{name: "after the rollback"}); got != "OK" {
+			return "a request got " + got
 		}
 		if b.app1.Handled() == before {
 			return "new requests still go to v2"
@@ -89,23 +77,5 @@ func TestStreamsStayAfterRollback(t *testing.T) {
 	if err := talk(s); err != nil {
 		t.Errorf("the stream on v2 after the rollback: %v", err)
 	}
-	active, err := b.client.Active(t.Context(), "v2")
-	if err != nil || active != 1 {
-		t.Errorf("%d requests are open at v2 (%v), want the stream", active, err)
-	}
-}
-
-// hasCounted waits for the counts of a request.
-func (b *bed) hasCounted(t *testing.T, r request, want counts) {
-	t.Helper()
-	eventually(t, func(ctx context.Context) string {
-		got, err := b.counted(ctx, r.name)
-		if err != nil {
-			return err.Error()
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			return fmt.Sprintf("%s (-want +got):\n%s", r.name, diff)
-		}
-		return ""
-	})
+	b.isOpen(t, mesh.Active, "v2", 1)
 }

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,21 +21,30 @@ import (
 
 // request is what a user asks the service, through the client's Envoy.
 type request struct {
+	app      string        // whose service; empty is failing
 	name     string        // header x-case: counters are told apart by it
 	route    string        // header x-route, of testdata/routes.yaml
 	fail     string        // header of the package failing
 	patience time.Duration // how long the user waits; zero is a minute
+	silent   bool          // the server does not hear of the patience
 }
+
+func (r request) host() string { return mesh.Host(cmp.Or(r.app, "failing")) }
 
 func (r request) headers() map[string]string {
 	return map[string]string{"x-case": r.name, "x-route": r.route, failing.Header: r.fail}
 }
 
-func (r request) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if r.patience == 0 {
-		return context.WithTimeout(ctx, time.Minute)
+// wait limits a context to the user's patience. With silent, the user goes away
+// at its end; without, gRPC tells the server beforehand.
+func (r request) wait(ctx context.Context) (context.Context, context.CancelFunc) {
+	patience := cmp.Or(r.patience, time.Minute)
+	if !r.silent {
+		return context.WithTimeout(ctx, patience)
 	}
-	return context.WithTimeout(ctx, r.patience)
+	ctx, leave := context.WithCancel(ctx)
+	timer := time.AfterFunc(patience, leave)
+	return ctx, func() { timer.Stop(); leave() }
 }
 
 // user sends a request and says what came of it.
@@ -45,14 +55,14 @@ type user func(context.Context, request) string
 func httpUser(client *mesh.Sidecar, protocols *http.Protocols) user {
 	transport := &http.Transport{Protocols: protocols, MaxIdleConnsPerHost: 10}
 	return func(ctx context.Context, r request) string {
-		ctx, cancel := r.deadline(ctx)
+		ctx, cancel := r.wait(ctx)
 		defer cancel()
 		to := fmt.Sprintf("http://%s:%d/", client.Address, mesh.HTTPPort)
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, to, nil)
 		if err != nil {
 			return err.Error()
 		}
-		req.Host = mesh.Service
+		req.Host = r.host()
 		for name, value := range r.headers() {
 			req.Header.Set(name, value)
 		}
@@ -86,13 +96,13 @@ func http2(client *mesh.Sidecar) user {
 // grpcConn is one HTTP/2 connection to the client's Envoy.
 func grpcConn(client *mesh.Sidecar) (*grpc.ClientConn, error) {
 	return grpc.NewClient(fmt.Sprintf("passthrough:///%s:%d", client.Address, mesh.GRPCPort),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(mesh.Service))
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
 }
 
 // stream is an open one with a message each way behind it.
 func stream(ctx context.Context, conn *grpc.ClientConn, r request) (grpc.ClientStream, error) {
 	ctx = metadata.NewOutgoingContext(ctx, metadata.New(r.headers()))
-	s, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/failing.Failing/Stream")
+	s, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/failing.Failing/Stream", grpc.CallAuthority(r.host()))
 	if err != nil {
 		return nil, err
 	}
@@ -114,10 +124,10 @@ func grpcUser(client *mesh.Sidecar) user {
 		if err != nil {
 			return err.Error()
 		}
-		ctx, cancel := r.deadline(ctx)
+		ctx, cancel := r.wait(ctx)
 		defer cancel()
 		ctx = metadata.NewOutgoingContext(ctx, metadata.New(r.headers()))
-		err := conn.Invoke(ctx, "/failing.Failing/Call", new(emptypb.Empty), new(emptypb.Empty))
+		err := conn.Invoke(ctx, "/failing.Failing/Call", new(emptypb.Empty), new(emptypb.Empty), grpc.CallAuthority(r.host()))
 		return status.Code(err).String()
 	}
 }

@@ -44,20 +44,26 @@ func (s *Sidecar) Requests(ctx context.Context, name string) (map[Labels]int, er
 	return counts, nil
 }
 
-// Active is how many requests of a subset are under way at the Envoy, by its gauge
-// upstream_rq_active.
-func (s *Sidecar) Active(ctx context.Context, subset string) (int, error) {
-	found, err := s.metrics(ctx, "upstream_rq_active$")
+// Gauges of a cluster: the requests that are under way, and those that wait for a
+// connection.
+const (
+	Active  = "upstream_rq_active"
+	Pending = "upstream_rq_pending_active"
+)
+
+// Gauge is how many requests of a subset the Envoy has open.
+func (s *Sidecar) Gauge(ctx context.Context, gauge, subset string) (int, error) {
+	found, err := s.metrics(ctx, gauge+"$")
 	if err != nil {
 		return 0, err
 	}
-	active := 0
-	for _, m := range found["envoy_cluster_upstream_rq_active"].GetMetric() {
-		if strings.Contains(labels(m)["envoy_cluster_name"], "|"+subset+"|") {
-			active += int(m.GetGauge().GetValue())
+	open := 0
+	for _, m := range found["envoy_cluster_"+gauge].GetMetric() {
+		if strings.Contains(labels(m)["cluster_name"], "|"+subset+"|") {
+			open += int(m.GetGauge().GetValue())
 		}
 	}
-	return active, nil
+	return open, nil
 }
 
 // metrics reads those that match a regular expression.

@@ -24,13 +24,14 @@ import (
 //go:embed config
 var config embed.FS
 
-// Service is the host that the mesh's one service is called by, and HTTPPort and
-// GRPCPort are its ports.
+// HTTPPort and GRPCPort are the ports of every service.
 const (
-	Service  = "versioned-echo.default.svc.cluster.local"
 	HTTPPort = 8080
 	GRPCPort = 8081
 )
+
+// Host is what the service of an application is called by.
+func Host(app string) string { return app + ".default.svc.cluster.local" }
 
 // Programs are paths of the real ones; make dataplane brings them.
 type Programs struct{ Istiod, Envoy, Prometheus string }
@@ -49,20 +50,20 @@ type Istiod struct {
 }
 
 // Start runs an istiod that reads its configuration from files in m.Dir, which
-// Apply writes, and from more sources, as the field address of Istio's ConfigSource
-// has them. For "k8s://", kubeconfig says where; else it may be empty.
-func Start(ctx context.Context, m Mesh, kubeconfig string, sources ...string) (*Istiod, error) {
+// Apply writes, and from the API server of a kubeconfig. (Files alone do not do:
+// istiod 1.31 panics where there is no API server.) Services and their endpoints are
+// in files only.
+func Start(ctx context.Context, m Mesh, kubeconfig string) (*Istiod, error) {
 	for _, dir := range []string{m.configs(), m.logs(), m.targets()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("start a mesh: %w", err)
 		}
 	}
-	sources = append([]string{"fs://" + m.configs()}, sources...)
 	meshConfig := filepath.Join(m.Dir, "mesh.yaml")
-	if err := write(meshConfig, "mesh.yaml", sources); err != nil {
+	if err := write(meshConfig, "mesh.yaml", m.configs()); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"plaintext.yaml", "requests.yaml", "service.yaml", "client.yaml"} {
+	for _, name := range []string{"plaintext.yaml", "requests.yaml", "client.yaml"} {
 		if err := write(filepath.Join(m.configs(), name), name, m.client()); err != nil {
 			return nil, err
 		}
@@ -96,6 +97,11 @@ const xdsPort = 15010
 
 func (m Mesh) configs() string { return filepath.Join(m.Dir, "config") }
 func (m Mesh) logs() string    { return filepath.Join(m.Dir, "logs") }
+
+// Serve makes a service of an application's Pods, those that joined and those to come.
+func (m Mesh) Serve(app string) error {
+	return write(filepath.Join(m.configs(), app+".yaml"), "service.yaml", m.workload(Pod{App: app}))
+}
 
 // Apply gives istiod a file of configuration, and replaces what had its name.
 func (m Mesh) Apply(name string, text []byte) error {

@@ -30,16 +30,16 @@ type Sidecar struct {
 // workload is what templates know about a Pod.
 type workload struct {
 	Pod
-	Address, Istiod, Service string
-	AdminPort, XDSPort       int
-	HTTPPort, GRPCPort       int
+	Address, Istiod    string
+	AdminPort, XDSPort int
+	HTTPPort, GRPCPort int
 }
 
 func (m Mesh) client() workload { return m.workload(Pod{Name: "client", App: "client", Version: "v1"}) }
 
 func (m Mesh) workload(p Pod) workload {
 	return workload{
-		Pod: p, Address: m.address(p.Name), Istiod: fmt.Sprintf("127.%d.0.1", m.Block), Service: Service,
+		Pod: p, Address: m.address(p.Name), Istiod: fmt.Sprintf("127.%d.0.1", m.Block),
 		AdminPort: 15000, XDSPort: xdsPort, HTTPPort: HTTPPort, GRPCPort: GRPCPort,
 	}
 }
