@@ -27,19 +27,11 @@ func lay(t *testing.T, p *plane) *bed {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	b := &bed{plane: p}
-	if err := p.mesh.Serve("failing"); err != nil {
-		t.Fatal(err)
-	}
 	b.route(t, "testdata/routes.yaml")
 	b.v1, b.app1 = b.join(ctx, t, "v1")
 	b.v2, b.app2 = b.join(ctx, t, "v2")
 	gone, _ := b.join(ctx, t, "v3")
 	gone.Stop()
-	var err error
-	if p.client, err = p.mesh.Client(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.client.Stop)
 	return b
 }
 

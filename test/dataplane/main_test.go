@@ -27,6 +27,7 @@ func TestDataplane(t *testing.T) {
 		t.Run("streams count at their end", b.testStreamsCountAtTheirEnd)
 		t.Run("streams stay", b.testStreamsStay)
 	})
+	t.Run("releases", p.testReleases)
 }
 
 // plane is the lab's API server, an istiod that reads routes there, and the client's
@@ -59,6 +60,15 @@ func boot(t *testing.T) *plane {
 		t.Fatal(err)
 	}
 	t.Cleanup(istiod.Stop)
+	for _, app := range []string{"failing", "versioned-echo"} {
+		if err := p.mesh.Serve(app); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p.client, err = p.mesh.Client(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.client.Stop)
 	return p
 }
 
