@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -65,11 +66,12 @@ func (one trial) run(t *testing.T, p *plane, prometheus string) {
 // timeOut gives the route one, or takes it away.
 func (p *plane) timeOut(ctx context.Context, t *testing.T, timeout string) {
 	t.Helper()
-	op := fmt.Sprintf(`[{"op": "add", "path": "/spec/http/0/timeout", "value": %q}]`, timeout)
+	const at = `"path": "/spec/http/0/timeout"`
+	patch := fmt.Sprintf(`[{"op": "add", %s, "value": "%s"}]`, at, cmp.Or(timeout, "1s"))
 	if timeout == "" {
-		op = `[{"op": "add", "path": "/spec/http/0/timeout", "value": "0s"}]`
+		patch = strings.TrimSuffix(patch, "]") + `, {"op": "remove", ` + at + `}]` // it may not be there
 	}
-	p.must(ctx, t, "kubectl", "patch", "virtualservice", "versioned-echo-virtualservice", "--type=json", "-p", op)
+	p.must(ctx, t, "kubectl", "patch", "virtualservice", "versioned-echo-virtualservice", "--type=json", "-p", patch)
 }
 
 // load sends a hundred requests a second until it is ended.
