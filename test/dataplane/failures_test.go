@@ -89,7 +89,7 @@ func failures() map[string][]failure {
 			{ask: request{name: "time-out of the route", fail: failing.Hang, route: "timeout"}, sees: "Unavailable", orSees: "DeadlineExceeded", handled: 1,
 				counts: counts{unanswered("200", "UT", "14"): 1, received("0", "DR", ""): 1},
 				or:     first(unanswered("200", "UT", "14"), received("0", "DR", ""))},
-			{ask: request{name: "deadline of the user", fail: failing.Hang, patience: soon}, sees: "DeadlineExceeded", handled: 1,
+			{ask: request{name: "deadline of the user", fail: failing.Hang, patience: soon}, sees: "DeadlineExceeded", orSees: "Unavailable", handled: 1,
 				counts: counts{unanswered("0", "DR", ""): 1, received("0", "DR", ""): 1},
 				or:     first(unanswered("0", "DR", ""), received("0", "DR", ""))},
 			{ask: request{name: "user gives up", fail: failing.Hang, patience: soon, silent: true}, sees: "Canceled", handled: 1,

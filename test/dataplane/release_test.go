@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -55,6 +58,13 @@ func (one trial) run(t *testing.T, p *plane, prometheus string) {
 	said, status := p.run(ctx, "canaryctl", "release", "--image", "versioned-echo:v2",
 		"--set-env", one.fault, "--prometheus-url", prometheus)
 	t.Log(said)
+	if os.Getenv("DBG") != "" {
+		r, _ := http.Get(prometheus + "/api/v1/query?query=istio_requests_total")
+		b, _ := io.ReadAll(r.Body)
+		t.Log(string(b))
+		said, _ := p.run(ctx, "canaryctl", "analyze", "--list-metrics", "--prometheus-url", prometheus)
+		t.Log(said)
+	}
 	if status != one.status {
 		t.Errorf("canaryctl release ended with %d, want %d", status, one.status)
 	}
