@@ -34,6 +34,8 @@ type Analysis struct {
 
 	unanswered *unanswered // nil where the configuration does not ask for it
 
+	weights, logE []float64 // of shares
+
 	rollback   stats.Peak // of the evidence of all metrics and limits together
 	causes     []string   // set when rollback reached its threshold
 	start, end time.Time
@@ -224,12 +226,14 @@ func (a *Analysis) together() (float64, error) {
 // shares are the weights of the metrics and limits, and their log evidence for
 // rolling back.
 func (a *Analysis) shares() (weights, logE []float64) {
+	weights, logE = a.weights[:0], a.logE[:0] // it is asked for at every interval
 	for _, e := range a.metrics {
 		weights, logE = append(weights, e.metric.Weight), append(logE, e.harmful())
 	}
 	for _, c := range a.limits {
 		weights, logE = append(weights, c.limit.Weight), append(logE, c.violated.LogE())
 	}
+	a.weights, a.logE = weights, logE
 	return weights, logE
 }
 
@@ -292,6 +296,10 @@ func (a *Analysis) Outcome() Outcome {
 	}
 	return Pass
 }
+
+// Causes are the metrics and limits that the canary has failed by, the first first;
+// none while it has not. With Unanswered among them it hangs, or cannot be reached.
+func (a *Analysis) Causes() []string { return slices.Clone(a.causes) }
 
 // Config is how it decides, with the edges that were chosen.
 func (a *Analysis) Config() Config { return a.config }

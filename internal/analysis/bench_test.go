@@ -59,6 +59,34 @@ func BenchmarkThousandReleases(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/releases/float64(len(c.Metrics)), "µs/metric")
 }
 
+// One reading by the default method, of a source that tells of given-up requests, as
+// an engine takes one every second.
+func BenchmarkReading(b *testing.B) {
+	a, err := analysis.New(analysis.Default(), versions())
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := a.Expect(analysis.Expectation{Share: 0.1, From: second(0)}); err != nil {
+		b.Fatal(err)
+	}
+	answered, ended := []stats.Counts{counts(900, 9, 100, 1)}, []stats.Counts{counts(905, 5, 100, 0)}
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		i := metrics.Interval{Metric: analysis.Errors, Start: second(n), End: second(n + 1), Strata: answered}
+		if err := a.Add(i); err != nil {
+			b.Fatal(err)
+		}
+		i.Metric, i.Strata = analysis.GivenUp, ended
+		if err := a.Add(i); err != nil {
+			b.Fatal(err)
+		}
+		if n++; a.Outcome() == analysis.Fail {
+			b.Fatal("a good canary failed")
+		}
+	}
+}
+
 // The verdict with all its words and bounds, after an hour of intervals.
 func BenchmarkVerdict(b *testing.B) {
 	a, err := analysis.New(threeMetrics(), versions())

@@ -193,11 +193,7 @@ func (e *evidence) harmful() float64 {
 		return e.main.rollback.LogE()
 	}
 	if e.share != nil {
-		mean, err := stats.LogAverage([]float64{shareWeight, 1 - shareWeight}, []float64{e.share.LogE(), e.main.rollback.LogE()})
-		if err != nil {
-			return 0 // not with these weights
-		}
-		return mean
+		return stats.LogMean(shareWeight, e.share.LogE(), e.main.rollback.LogE())
 	}
 	for i, c := range e.edges {
 		e.logE[i] = c.rollback.LogE()
@@ -216,11 +212,7 @@ func (e *evidence) promotion() float64 {
 	if e.negligible == nil {
 		return e.nonInferior.LogE()
 	}
-	mean, err := stats.LogAverage([]float64{0.5, 0.5}, []float64{e.nonInferior.LogE(), e.negligible.LogE()})
-	if err != nil {
-		return 0 // not with these weights
-	}
-	return mean
+	return stats.LogMean(0.5, e.nonInferior.LogE(), e.negligible.LogE())
 }
 
 // promotes reports whether the metric does not stand in the way of a pass. One that no

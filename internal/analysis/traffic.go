@@ -105,14 +105,10 @@ func (t *trafficShare) add(i metrics.Interval, d delay) error {
 			return fmt.Errorf("compare the canary's share with the weight: %w", err)
 		}
 	}
-	together, err := t.together()
-	if err != nil {
-		return err
-	}
-	return t.peak.Update(together)
+	return t.peak.Update(t.together())
 }
 
-func (t *trafficShare) together() (float64, error) {
+func (t *trafficShare) together() float64 {
 	var above, below float64
 	if t.above != nil {
 		above = t.above.LogE()
@@ -120,7 +116,7 @@ func (t *trafficShare) together() (float64, error) {
 	if t.below != nil {
 		below = t.below.LogE()
 	}
-	return stats.LogAverage([]float64{0.5, 0.5}, []float64{above, below})
+	return stats.LogMean(0.5, above, below)
 }
 
 // TrafficVerdict is the share of the requests that the canary got, against the
@@ -145,17 +141,13 @@ func (t *trafficShare) verdict() (*TrafficVerdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	together, err := t.together()
-	if err != nil {
-		return nil, err
-	}
 	observed, threshold := float64(t.canary)/float64(t.total), stats.Threshold(trafficAlpha)
 	return &TrafficVerdict{
 		Configured: Number(t.share),
 		Observed:   Number(observed),
 		Lower:      Number(bounds.Low),
 		Upper:      Number(bounds.High),
-		Evidence:   Evidence{Number(together), Number(t.peak), Number(threshold), Number(t.peak.PValue())},
+		Evidence:   Evidence{Number(t.together()), Number(t.peak), Number(threshold), Number(t.peak.PValue())},
 		Differs:    float64(t.peak) >= threshold && math.Abs(observed-t.share) > trafficSlack*t.share,
 		Loose:      t.loose,
 	}, nil

@@ -56,7 +56,7 @@ type missing struct {
 
 const (
 	// followed is how long routers get to follow a new weight.
-	followed = time.Second
+	followed = 1250 * time.Millisecond
 	// knownFrom is how many requests the canary must have been due before the share
 	// that it had says something.
 	knownFrom = 20

@@ -34,7 +34,7 @@ type Analysis struct {
 	// share what these leave of Alpha.
 	GivenUp    Outcome `json:"givenUp,omitzero"`
 	Unanswered Outcome `json:"unanswered,omitzero"`
-	Pods    *Pods           `json:"pods,omitempty"` // nil where nobody watches them
+	Pods       *Pods   `json:"pods,omitempty"` // nil where nobody watches them
 }
 
 // Metric is one thing that can be bad about a request.

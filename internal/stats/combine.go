@@ -28,6 +28,12 @@ func LogAverage(weights, logE []float64) (float64, error) {
 	return sum, nil
 }
 
+// LogMean is LogAverage of two, of which the first has a weight strictly between 0
+// and 1 and the other the rest.
+func LogMean(weight, first, other float64) float64 {
+	return logAdd(math.Log(weight)+first, math.Log1p(-weight)+other)
+}
+
 // Causes are the indices, ascending, of those that made the average reach
 // 1/alpha: each i with u_i·E_i >= 1/alpha, which would have by itself, or else
 // the one with the largest share.

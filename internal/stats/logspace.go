@@ -19,17 +19,23 @@ func logSumExp(a, b []float64) float64 {
 	}
 	var sum float64
 	for j := range a {
-		sum += math.Exp(a[j] + b[j] - highest)
+		if less := a[j] + b[j] - highest; less > lost {
+			sum += math.Exp(less)
+		}
 	}
 	return highest + math.Log(sum)
 }
+
+// lost is below which a term changes no digit of a sum that is 1 or more: e^-37 is
+// less than half of float64's last. Most of a mixture is soon ruled out so far.
+const lost = -37
 
 // logAdd is log(exp(a) + exp(b)).
 func logAdd(a, b float64) float64 {
 	if a < b {
 		a, b = b, a
 	}
-	if math.IsInf(b, -1) {
+	if !(b-a > lost) {
 		return a
 	}
 	return a + math.Log1p(math.Exp(b-a))

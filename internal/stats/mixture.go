@@ -5,11 +5,14 @@ package stats
 type mixture struct {
 	logPrior []float64 // log π_j
 	logM     []float64 // log M_j
+	logE     float64   // of the mixture, now: it is asked for more often than it changes
 	peak     Peak      // of the mixture, over time
 }
 
 func newMixture(logPrior []float64) mixture {
-	return mixture{logPrior: logPrior, logM: make([]float64, len(logPrior))}
+	m := mixture{logPrior: logPrior, logM: make([]float64, len(logPrior))}
+	m.sum()
+	return m
 }
 
 // add multiplies every M_j by the exponential of its increment.
@@ -17,11 +20,15 @@ func (m *mixture) add(l *[maxTilts]float64) {
 	for j := range m.logM {
 		m.logM[j] += l[j]
 	}
-	m.peak.raise(m.LogE())
+	m.sum()
+	m.peak.raise(m.logE)
 }
 
+// sum takes the M_j together after a change.
+func (m *mixture) sum() { m.logE = logSumExp(m.logPrior, m.logM) }
+
 // LogE is the log evidence against the null, now.
-func (m *mixture) LogE() float64 { return logSumExp(m.logPrior, m.logM) }
+func (m *mixture) LogE() float64 { return m.logE }
 
 // PeakLogE is the greatest log evidence so far, at least 0: a null that was
 // rejected once stays rejected.

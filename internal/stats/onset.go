@@ -42,6 +42,7 @@ func NewOnset(c Config) (*Onset, error) {
 	for j := range o.logM {
 		o.logM[j] = math.Inf(-1)
 	}
+	o.sum()
 	return o, nil
 }
 
@@ -59,12 +60,16 @@ func (o *Onset) Update(s Scrape) error {
 	for j := range o.logM {
 		o.logM[j] = logAdd(o.logM[j], logGamma) + l[j]
 	}
-	o.peak.raise(o.LogE())
+	o.sum()
+	o.peak.raise(o.logE)
 	return nil
 }
 
-// LogE is the log evidence now, that of regressions yet to begin included.
-func (o *Onset) LogE() float64 { return logAdd(o.mixture.LogE(), math.Log(o.reserve())) }
+// sum takes the A_j together after a change, and regressions yet to begin.
+func (o *Onset) sum() {
+	o.mixture.sum()
+	o.logE = logAdd(o.logE, math.Log(o.reserve()))
+}
 
 // gamma is the prior mass of a regression that begins with the next interval.
 func (o *Onset) gamma() float64 {

@@ -69,6 +69,7 @@ func (o *Onset) UnmarshalText(text []byte) error {
 	}
 	if decoded.seen = int(seen); seen > 0 {
 		decoded.read(in)
+		decoded.sum()
 	}
 	if in.done() != nil {
 		return in.err
@@ -184,6 +185,7 @@ func (m *mixture) read(r *reader) {
 	for j := range m.logM {
 		m.logM[j] = r.float()
 	}
+	m.sum()
 	if m.peak < 0 {
 		r.fail("peak evidence %v is below 0", float64(m.peak))
 	}
