@@ -51,8 +51,9 @@ func (o Open) names() []string {
 // Gauges are the entries of Open whose series have the same identity.
 type Gauges struct {
 	Identity Identity
-	// Names are those of the series that are not among those of MetricErrors.
-	Names []string
+	// Names are those of the series that are not among those of MetricErrors, and Ended
+	// the counters that are.
+	Names, Ended []string
 }
 
 // Gauges groups what Open names, so that one selector finds each group.
@@ -67,7 +68,9 @@ func (p Profile) Gauges() []Gauges {
 			into = &all[len(all)-1]
 		}
 		for _, name := range o.names() {
-			if !slices.Contains(known, name) {
+			if slices.Contains(known, name) {
+				into.Ended = append(into.Ended, name)
+			} else {
 				into.Names = append(into.Names, name)
 			}
 		}

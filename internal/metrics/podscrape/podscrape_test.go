@@ -191,6 +191,22 @@ func TestScraperSeesWhatIsOpen(t *testing.T) {
 	}
 }
 
+// What is open now is known of the Pods that answer.
+func TestOpen(t *testing.T) {
+	c := newCluster(t)
+	c.put(text, map[string]string{"v1/a": exposed(9, 1, 9, 10),
+		"v2/b": "# TYPE http_requests_in_flight gauge\nhttp_requests_in_flight 3\n", "v2/c": "# TYPE http_requests_in_flight gauge\nhttp_requests_in_flight 4\n"})
+	got, err := c.scraper(t).Open(t.Context())
+	if diff := cmp.Diff(map[string]uint64{"v2": 7}, got); err != nil || diff != "" {
+		t.Errorf("%v, open (-want +got):\n%s", err, diff)
+	}
+	c.put(text, map[string]string{"v2/b": "# TYPE http_requests_in_flight gauge\nhttp_requests_in_flight 3\n", "v2/c": ""})
+	got, err = c.scraper(t).Open(t.Context())
+	if got["v2"] != 3 || err == nil || !strings.Contains(err.Error(), "1 of 2 Pods did not answer; the first: pod c") {
+		t.Errorf("%v, %v: want what one Pod has, and that the other does not answer", got, err)
+	}
+}
+
 // A cold start is no regression: what a Pod that is new answers first is left out.
 func TestScraperLeavesTheWarmUpOut(t *testing.T) {
 	c := newCluster(t)

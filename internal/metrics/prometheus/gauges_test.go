@@ -1,10 +1,15 @@
 package prometheus
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/stats"
@@ -105,5 +110,35 @@ func TestHistoryReadsWhatIsOpen(t *testing.T) {
 		return i.Metric == metrics.MetricUnanswered && i.Start.Before(minutesIn(1))
 	}) {
 		t.Error("an interval begins before what was asked for")
+	}
+}
+
+// An instant query does, and says no version that it knows nothing of.
+func TestOpen(t *testing.T) {
+	var asked []string
+	f := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.FormValue("query"))
+		one := func(name, pod, value string, more ...string) map[string]any {
+			return map[string]any{"metric": ofPod(name, pod, more...), "value": [2]any{1_700_000_000, value}}
+		}
+		result := []any{one("http_requests_in_flight", v2Pod, "12"), one("grpc_server_started_total", v2Pod, "9"), one("grpc_server_handled_total", v2Pod, "4", "grpc_code", "OK"),
+			map[string]any{"metric": ofPod("http_server_request_duration_seconds", v2Pod), "histogram": []any{1, map[string]any{}}}}
+		_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "vector", "result": result}})
+	}))
+	defer f.Close()
+	p, err := metrics.FindProfile("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := At(parse(t, f.URL), f.Client()).Open(t.Context(), p, release("cart"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]uint64{"v2": 17}, got); diff != "" {
+		t.Errorf("open (-want +got):\n%s", diff)
+	}
+	const want = `{__name__=~"http_requests_in_flight|in_flight_requests|http_server_active_requests|grpc_server_started_total|grpc_server_handled_total",namespace=`
+	if len(asked) != 1 || !strings.HasPrefix(asked[0], want) {
+		t.Errorf("asked %q, want one query that begins with %s", asked, want)
 	}
 }

@@ -108,34 +108,22 @@ func read(from io.Reader, most int64) ([]byte, error) {
 	return body, nil
 }
 
-// answer is the envelope of every answer of the API.
-type answer struct {
-	Status string `json:"status"`
-	Error  string `json:"error"`
-	Data   struct {
-		Type   string   `json:"resultType"`
-		Result []sample `json:"result"`
-	} `json:"data"`
-}
-
 type sample struct {
 	Metric map[string]string  `json:"metric"`
 	Value  [2]json.RawMessage `json:"value"` // time, value as a string
 }
 
 func decode(code int, body []byte, label string) (map[string]float64, error) {
-	var a answer
-	if err := json.Unmarshal(body, &a); err != nil || (a.Status != "success" && a.Status != "error") {
+	result, err := resultOf(code, body, "vector")
+	if err != nil {
+		return nil, err
+	}
+	var samples []sample
+	if err := json.Unmarshal(result, &samples); err != nil {
 		return nil, notPrometheus(code, body)
 	}
-	if a.Status == "error" {
-		return nil, fmt.Errorf("query refused: %s", a.Error)
-	}
-	if a.Data.Type != "vector" {
-		return nil, fmt.Errorf("query returned a %s, want a vector", a.Data.Type)
-	}
-	sums := make(map[string]float64, len(a.Data.Result))
-	for _, one := range a.Data.Result {
+	sums := make(map[string]float64, len(samples))
+	for _, one := range samples {
 		v, err := number(one.Value[1])
 		if err != nil {
 			return nil, err
@@ -143,6 +131,34 @@ func decode(code int, body []byte, label string) (map[string]float64, error) {
 		sums[one.Metric[label]] += v
 	}
 	return sums, nil
+}
+
+// errRefused is wrapped by the error for a query that the server does not answer, and
+// errKind for an answer of another kind than was asked for.
+var (
+	errRefused = errors.New("query refused")
+	errKind    = errors.New("query returned something else")
+)
+
+// resultOf opens the envelope of every answer of the API: a result of that kind.
+func resultOf(code int, body []byte, kind string) (json.RawMessage, error) {
+	var a struct {
+		Status, Error string
+		Data          struct {
+			ResultType string
+			Result     json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(body, &a); err != nil || (a.Status != "success" && a.Status != "error") {
+		return nil, notPrometheus(code, body)
+	}
+	if a.Status == "error" {
+		return nil, fmt.Errorf("%w: %s", errRefused, a.Error)
+	}
+	if a.Data.ResultType != kind {
+		return nil, fmt.Errorf("%w: a %s, want a %s", errKind, a.Data.ResultType, kind)
+	}
+	return a.Data.Result, nil
 }
 
 func number(raw json.RawMessage) (float64, error) {

@@ -56,32 +56,18 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", metrics.ErrUnavailable, err)
 }
 
-// errRefused is wrapped by the error for a query that the server does not answer.
-var errRefused = errors.New("query refused")
-
 func decodeMatrix(code int, body []byte) ([]rangeSeries, error) {
-	var a struct {
-		Status, Error string
-		Data          struct {
-			ResultType string
-			Result     json.RawMessage
-		}
-	}
-	if err := json.Unmarshal(body, &a); err != nil || (a.Status != "success" && a.Status != "error") {
-		return nil, unavailable(notPrometheus(code, body))
-	}
-	if a.Status == "error" {
-		err := fmt.Errorf("%w: %s", errRefused, a.Error)
-		if code >= http.StatusInternalServerError || code == http.StatusTooManyRequests {
-			return nil, unavailable(err) // overloaded, or still starting
-		}
+	result, err := resultOf(code, body, "matrix")
+	switch {
+	case errors.Is(err, errRefused) && code < http.StatusInternalServerError && code != http.StatusTooManyRequests:
 		return nil, err
-	}
-	if a.Data.ResultType != "matrix" {
-		return nil, fmt.Errorf("query returned a %s, want a matrix", a.Data.ResultType)
+	case errors.Is(err, errKind):
+		return nil, err
+	case err != nil:
+		return nil, unavailable(err) // overloaded, or still starting
 	}
 	var series []rangeSeries
-	if err := json.Unmarshal(a.Data.Result, &series); err != nil {
+	if err := json.Unmarshal(result, &series); err != nil {
 		return nil, err
 	}
 	for _, s := range series {
