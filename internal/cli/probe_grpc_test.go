@@ -15,7 +15,7 @@ func TestProbeGRPC(t *testing.T) {
 	s.call = callsToV2(map[int]string{0: "0", 1: "13", 2: "broken off", 3: "given up", 4: "silent"})
 	for _, flags := range [][]string{{"--grpc"}, {"--grpc-method", "/canaryctl.echo.v1.Echo/Echo"}} {
 		s.asked.Store(0)
-		code, out, narration := s.probe(append(flags, "--count", "50", "--timeout", "1s", "--connections", "2")...)
+		code, out, narration := s.probe(append(flags, "--count", "50", "--timeout", "2s", "--connections", "2")...)
 		if code != ExitDone {
 			t.Fatalf("exit %d: %s", code, narration)
 		}
@@ -73,7 +73,7 @@ func TestProbeTellsBrokenAndGivenUp(t *testing.T) {
 		}
 		<-r.Context().Done()
 	})
-	code, out, narration := s.probe("--count", "10", "--timeout", "1s")
+	code, out, narration := s.probe("--count", "10", "--timeout", "2s")
 	if text := strings.Join(strings.Fields(out), " "); code != ExitDone || !strings.Contains(text, " 10 200 broken off:5, 200 given up:5 - - - ") {
 		t.Errorf("exit %d:\n%s\n%s", code, out, narration)
 	}

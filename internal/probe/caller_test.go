@@ -80,7 +80,7 @@ func TestCallsByWhatBecomesOfThem(t *testing.T) {
 		"the client's":              {answerCall(connect.CodeNotFound), 0, sum{Version: "v2", Requests: 3, Codes: map[string]int{"NOT_FOUND": 3}}},
 		"cancelled by the server":   {answerCall(connect.CodeCanceled), 0, sum{Version: "v2", Requests: 3, Codes: map[string]int{"CANCELLED": 3}}},
 		"broken off":                {beginCall(abort), 0, sum{Version: "v2", Requests: 3, Errors: 3, Broken: 3, Codes: map[string]int{"broken off": 3}}},
-		"given up after the header": {beginCall(hang), 50 * time.Millisecond, sum{Version: "v2", Requests: 3, GivenUp: 3, Codes: map[string]int{"given up": 3}}},
+		"given up after the header": {beginCall(hang), 2 * time.Second, sum{Version: "v2", Requests: 3, GivenUp: 3, Codes: map[string]int{"given up": 3}}},
 		"given up before":           {http.HandlerFunc(hang), 50 * time.Millisecond, sum{Failures: map[string]int{"given up": 3}}},
 		"reset":                     {http.HandlerFunc(abort), 0, sum{Failures: map[string]int{"stream reset": 3}}},
 		"no gRPC": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }), 0,

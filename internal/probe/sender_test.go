@@ -102,7 +102,7 @@ func TestAnswersWithoutAnEnd(t *testing.T) {
 			defer server.Close()
 			p := once(t, server.URL, 2, func(c *Config) {
 				if test.want.GivenUp > 0 {
-					c.Timeout = 200 * time.Millisecond
+					c.Timeout = 2 * time.Second
 				}
 			})
 			if len(p.Versions) != 1 || p.Versions[0].Name != "v2" {

@@ -41,12 +41,12 @@ func (s *Server) calls() http.Handler {
 // grpcAnswer writes the answer of a call as grpc-go's own server does.
 //
 // grpc.Server.ServeHTTP always sends headers and trailers apart
-// (internal/transport/handler_server.go, writeStatus: it flushes in between),
+// (https://github.com/grpc/grpc-go/issues/2206; writeStatus flushes in between),
 // where its own transport sends a status without messages as Trailers-Only, one
-// header block that ends the stream. Proxies take the difference for a
-// difference: Envoy retries a status of Trailers-Only, and no later one. So what
-// is flushed before anything is written waits here, and a call that ends like
-// that gets its trailers as headers.
+// header block that ends the stream. Proxies act on the difference: Envoy retries
+// a status of Trailers-Only, and no later one. So what is flushed before anything
+// is written waits here, and a call that ends like that gets its trailers as
+// headers.
 type grpcAnswer struct {
 	http.ResponseWriter
 	cancel  context.CancelFunc // ends the call
