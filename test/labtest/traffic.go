@@ -17,8 +17,9 @@ type Traffic struct {
 	result probe.Result
 	err    error
 
-	mu  sync.Mutex
-	bad time.Time // when the first request went wrong for its user
+	mu    sync.Mutex
+	bad   time.Time // when the first request went wrong for its user
+	wrong int       // requests that did
 }
 
 // Send asks a host at a steady rate, in requests/s, whatever it answers.
@@ -64,9 +65,17 @@ func (t *Traffic) FirstBad() time.Time {
 	return t.bad
 }
 
+// Bad is how many went wrong so far.
+func (t *Traffic) Bad() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wrong
+}
+
 func (t *Traffic) isBad() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.wrong++
 	if t.bad.IsZero() {
 		t.bad = time.Now()
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,20 +17,20 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/probe"
 	"github.com/canaryctl/canaryctl/test/labtest"
 )
 
 // reaction is what became of one bad canary.
 type reaction struct {
-	back    time.Duration // from the first bad answer that a user saw to the route at 100/0
+	back    time.Duration // from the first bad answer that a user saw, or of hanging from the first traffic, to the route at 100/0
 	decided time.Duration // from the reading that completed the evidence to the same
-	hurt    int           // bad answers in all
-	asked   int           // requests that the canary answered
+	hurt    int           // requests that went wrong for their users
 }
 
 func (r reaction) String() string {
-	return fmt.Sprintf("back %s after the first bad answer, %s after the reading; %d of %d requests hurt",
-		r.back.Round(time.Millisecond), r.decided.Round(time.Millisecond), r.hurt, r.asked)
+	return fmt.Sprintf("back %s after the first bad answer, %s after the reading; %d requests hurt",
+		r.back.Round(time.Millisecond), r.decided.Round(time.Millisecond), r.hurt)
 }
 
 // planFile stays at 10% until the evidence decides.
@@ -41,7 +42,7 @@ spec:
 `
 
 // react releases a bad canary and returns once it is rolled back.
-func react(ctx context.Context, lab *labtest.Lab, namespace, source string, rate float64) (_ reaction, err error) {
+func react(ctx context.Context, lab *labtest.Lab, namespace string, t trial, rate float64) (_ reaction, err error) {
 	dir, err := os.MkdirTemp("", "reaction")
 	if err != nil {
 		return reaction{}, err
@@ -58,38 +59,46 @@ func react(ctx context.Context, lab *labtest.Lab, namespace, source string, rate
 	defer func() {
 		err = errors.Join(err, sh(context.WithoutCancel(ctx), lab, "kubectl delete namespace "+namespace, 0))
 	}()
+	if t.kind.timeout != "" {
+		patch := fmt.Sprintf(`[{"op":"add","path":"/spec/http/0/timeout","value":%q}]`, t.kind.timeout)
+		if err := sh(ctx, lab, fmt.Sprintf("kubectl patch -n %s virtualservice versioned-echo-virtualservice --type=json -p '%s'", namespace, patch), 0); err != nil {
+			return reaction{}, err
+		}
+	}
 	seen, stop, err := watch(ctx, lab, namespace)
 	if err != nil {
 		return reaction{}, err
 	}
 	defer stop()
-	traffic := lab.Send(ctx, "versioned-echo."+namespace, rate)
+	users := probe.Default()
+	users.Rate = rate
+	if t.kind.users != nil {
+		t.kind.users(&users)
+	}
+	traffic := lab.SendAs(ctx, "versioned-echo."+namespace, users)
 	defer func() { _, _ = traffic.Stop() }()
+	faults := "--set-env " + strings.ReplaceAll(fmt.Sprintf(t.kind.fault, t.share), ",", " --set-env ")
 	const rolledBack = 3
-	if err := sh(ctx, lab, fmt.Sprintf("canaryctl release --image versioned-echo:v3 --set-env FAULT_ERROR_SHARE=0.2 -f %s --record %s --metrics-source %s -n %s",
-		plan, record, source, namespace), rolledBack); err != nil {
+	if err := sh(ctx, lab, fmt.Sprintf("canaryctl release --image versioned-echo:v3 %s -f %s --record %s --metrics-source %s -n %s",
+		faults, plan, record, t.source, namespace), rolledBack); err != nil {
 		return reaction{}, err
 	}
-	r := reaction{}
-	load, err := traffic.Stop()
-	if err != nil {
-		return r, err
+	first := traffic.FirstBad()
+	if _, err := traffic.Stop(); err != nil {
+		return reaction{}, err
 	}
-	for _, v := range load.Current().Versions {
-		if v.Name == "v3" {
-			r.hurt, r.asked = v.Errors, v.Requests
-		}
-	}
-	back, err := seen.back()
-	for begun := time.Now(); err != nil && time.Since(begun) < 5*time.Second; back, err = seen.back() {
+	on, back, err := seen.given()
+	for begun := time.Now(); err != nil && time.Since(begun) < 5*time.Second; on, back, err = seen.given() {
 		time.Sleep(50 * time.Millisecond) // the watch tells of the last write
 	}
 	if err != nil {
-		return r, err
+		return reaction{}, err
+	}
+	if t.kind.silent {
+		first = on
 	}
 	counted, err := lastReading(record)
-	r.back, r.decided = back.Sub(traffic.FirstBad()), back.Sub(counted)
-	return r, err
+	return reaction{back: back.Sub(first), decided: back.Sub(counted), hurt: traffic.Bad()}, err
 }
 
 // sights are the versions of the route.
@@ -114,19 +123,19 @@ func watch(ctx context.Context, lab *labtest.Lab, namespace string) (*sights, fu
 	return s, stop, err
 }
 
-// back is when the route gave the canary nothing any more.
-func (s *sights) back() (time.Time, error) {
+// given is when the route first gave the canary traffic, and when none any more.
+func (s *sights) given() (on, off time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	on := false
 	for _, sight := range s.all {
-		weight := sight.Weight("v3")
-		if on && weight == 0 {
-			return sight.At, nil
+		switch weight := sight.Weight("v3"); {
+		case on.IsZero() && weight > 0:
+			on = sight.At
+		case !on.IsZero() && weight == 0:
+			return on, sight.At, nil
 		}
-		on = on || weight > 0
 	}
-	return time.Time{}, fmt.Errorf("the watch did not see the traffic given back: %+v", s.all)
+	return on, off, fmt.Errorf("the watch did not see the traffic given back: %+v", s.all)
 }
 
 // lastReading is when the reading was taken on which the evidence was complete.

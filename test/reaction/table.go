@@ -8,19 +8,21 @@ import (
 	"time"
 )
 
-// table shows, for each source, the middle, the slow end and the slowest.
+// table shows for each kind the middle and the slowest, and how many times as long as
+// plain 5xx it takes, of the same share and source.
 func table(all map[string][]reaction) string {
 	var b strings.Builder
-	b.WriteString("| counts from | releases | first bad answer to 100/0: median | p90 | max | requests hurt: median | max | reading to 100/0: median | p90 | max |\n")
-	b.WriteString("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
-	for _, source := range sources() {
-		of := all[source]
+	b.WriteString("| v3 | bad | counts from | releases | first bad answer to 100/0: median | max | times 5xx | requests hurt: median | reading to 100/0: median |\n")
+	b.WriteString("|---|---:|---|---:|---:|---:|---:|---:|---:|\n")
+	for _, t := range trials() {
+		of := all[t.String()]
+		plain := all[trial{kinds()[0], t.share, t.source}.String()]
 		back := sorted(of, func(r reaction) time.Duration { return r.back })
 		decided := sorted(of, func(r reaction) time.Duration { return r.decided })
 		hurt := sorted(of, func(r reaction) int { return r.hurt })
-		fmt.Fprintf(&b, "| %s | %d | %.1f s | %.1f s | %.1f s | %d | %d | %d ms | %d ms | %d ms |\n", source, len(of),
-			at(back, 0.5).Seconds(), at(back, 0.9).Seconds(), at(back, 1).Seconds(), at(hurt, 0.5), at(hurt, 1),
-			at(decided, 0.5).Milliseconds(), at(decided, 0.9).Milliseconds(), at(decided, 1).Milliseconds())
+		usual := at(sorted(plain, func(r reaction) time.Duration { return r.back }), 0.5)
+		fmt.Fprintf(&b, "| %s | %g%% | %s | %d | %.1f s | %.1f s | %.1f | %d | %d ms |\n", t.kind.name, 100*t.share, t.source, len(of),
+			at(back, 0.5).Seconds(), at(back, 1).Seconds(), at(back, 0.5).Seconds()/usual.Seconds(), at(hurt, 0.5), at(decided, 0.5).Milliseconds())
 	}
 	return b.String()
 }
