@@ -126,8 +126,11 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 			again = policy.again(res, err)
 		}
 		switch last := n > policy.attempts; {
-		case !again || out.Context().Err() != nil:
+		case !again:
 			return res, err
+		case out.Context().Err() != nil:
+			x.discard(res)
+			return nil, context.Cause(out.Context())
 		case last && policy.attempts > 0:
 			x.flag("URX")
 			fallthrough
@@ -152,7 +155,9 @@ func (x *exchange) discard(res *http.Response) {
 	if x.grpc {
 		o.grpc = statusOf(res)
 	}
-	_, _ = io.CopyN(io.Discard, res.Body, 4096)
+	if res.ContentLength >= 0 && res.ContentLength <= 4096 {
+		_, _ = io.Copy(io.Discard, res.Body)
+	}
 	_ = res.Body.Close()
 	x.try.end(o)
 	x.target = x.try.to.unanswered

@@ -140,7 +140,7 @@ func TestRetries(t *testing.T) {
 		{"a broken connection is not the default's", "name: x", failing(1, hangUp), 503, "-"},
 		{"nor a reset: the Pod's sidecar has answered", "retries: {attempts: 1, retryOn: reset}", failing(1, hangUp), 503, "-"},
 		{"but a 503", "retries: {attempts: 1, retryOn: '503'}", failing(1, hangUp), 200, "-"},
-		{"per try timeout", "retries: {attempts: 1, perTryTimeout: 50ms, retryOn: 5xx}", failing(1, hang(make(chan struct{}, 9))), 200, "-"},
+		{"per try timeout", "retries: {attempts: 1, perTryTimeout: 500ms, retryOn: 5xx}", failing(1, hang(make(chan struct{}, 9))), 200, "-"},
 		{"timeout", "timeout: 20ms", failing(9, hang(make(chan struct{}, 9))), 504, "UT"},
 	}
 	for _, test := range tests {
