@@ -126,18 +126,23 @@ func TestCalls(t *testing.T) {
 
 // TestCallsUnreached is gRPC calls that no Pod gets: code 200, all the same.
 func TestCallsUnreached(t *testing.T) {
-	tests := []struct{ name, rule, counted string }{
-		{"no ready Pod", "  - route: [{destination: {host: web, subset: v3}}]\n", "source 200 grpc 14 UH unknown/latest"},
-		{"no such subset", "  - route: [{destination: {host: web, subset: v9}}]\n", "source 200 grpc 14 NC unknown/latest"},
-		{"connection refused", "  - name: x\n" + toV2, "source 200 grpc 14 URX,UF unknown/v2"},
+	tests := []struct {
+		name, rule string
+		user       codes.Code
+		counted    string
+	}{
+		{"no ready Pod", "  - route: [{destination: {host: web, subset: v3}}]\n", codes.Unavailable, "source 200 grpc 14 UH unknown/latest"},
+		{"no such subset", "  - route: [{destination: {host: web, subset: v9}}]\n", codes.Unavailable, "source 200 grpc 14 NC unknown/latest"},
+		{"no rule", "  - match: [{uri: {exact: /other}}]\n" + toV1, codes.Unimplemented, "source 200 grpc 12 NR unknown/latest"},
+		{"connection refused", "  - name: x\n" + toV2, codes.Unavailable, "source 200 grpc 14 URX,UF unknown/v2"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMesh(t, web, virtualService(test.rule))
 			delete(m.pods, "10.244.0.3:8080")
 			_, err := health.NewHealthClient(m.dialGRPC(t)).Check(t.Context(), &health.HealthCheckRequest{})
-			if s := status.Convert(err); s.Code() != codes.Unavailable || s.Message() == "" {
-				t.Errorf("the user got %v, want Unavailable and a reason", err)
+			if s := status.Convert(err); s.Code() != test.user || s.Message() == "" {
+				t.Errorf("the user got %v, want %v and a reason", err, test.user)
 			}
 			m.expectCounted(t, test.counted)
 		})
