@@ -40,7 +40,9 @@ func Plan(c Config, p Planned) ([]PlannedStep, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	weight := c.Metrics[0].Weight
 	c = c.Metrics[0].method(c)
+	c.RollbackAlpha *= weight // which is this metric's part
 	if !(p.Rate > 0 && p.Rate <= math.MaxUint32) {
 		return nil, fmt.Errorf("plan: %v requests per second bring no evidence", p.Rate)
 	}

@@ -58,6 +58,8 @@ func TestThreshold(t *testing.T) {
 func TestPlanMatchesTheMethod(t *testing.T) {
 	c := analysis.Default()
 	c.Tolerance, c.OnsetIntervals = 0, 0
+	c.Metrics = c.Metrics[:1]
+	c.Metrics[0].Weight = 1
 	planned := analysis.Planned{Rate: 50, BadShare: 0.01, Weights: []float64{0.1}, Effect: 2, Power: 0.8, StepTime: 600e9}
 	steps, err := analysis.Plan(c, planned)
 	if err != nil {

@@ -35,17 +35,18 @@ func (m *method) addCommonFlags(flags *pflag.FlagSet) {
 	flags.Var(&m.IntervalAlpha, "interval-alpha", "probability that the ratio is ever outside of its interval, on each side")
 	flags.Var(&m.Negligible, "negligible", "share of bad requests below which no ratio counts as harm; 0 for none")
 	flags.Var(&m.latency, "latency", "also count slow requests: slower than an edge of their histogram, as 250ms, or than a quantile of stable's, as p95; errors and this have equal parts of --alpha")
-	flags.Var(&m.GivenUp.Weight, "given-up", "part of --alpha that is for requests which users did not wait for, where they are counted; 0 leaves them out")
-	flags.Var(&m.Unanswered.Weight, "unanswered", "part of --alpha that is for requests which are sent and not answered; 0 leaves them out, and a share that is too small only warns")
 	m.addEvidenceFlags(flags)
 }
 
-// addEvidenceFlags defines those that say what an interval may add.
+// addEvidenceFlags defines those that say what an interval may add, and what alpha is
+// divided between.
 func (m *method) addEvidenceFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&m.Onset, "onset", m.Onset, "also look for regressions that begin late")
 	flags.IntVar(&m.OnsetIntervals, "onset-intervals", m.OnsetIntervals, "planned number of intervals, over which such a beginning is spread")
 	flags.Var(&m.EvidenceCap, "evidence-cap", "factor that one interval can add to the evidence at most, or off")
 	flags.Var(&m.Dispersion, "dispersion", "what all evidence is divided by, 1 for independent requests; auto: estimated where Pods are told apart")
+	flags.Var(&m.GivenUp.Weight, "given-up", "part of --alpha that is for requests which users did not wait for, where they are counted; 0 leaves them out")
+	flags.Var(&m.Unanswered.Weight, "unanswered", "part of --alpha that is for requests which are sent and not answered; 0 leaves them out, and a share that is too small only warns")
 }
 
 // config is the method that the flags describe, or a usage error.

@@ -163,7 +163,7 @@ func (s *suggestion) plan(weight int, severity float64) stats.Plan {
 		CanaryRate: s.bad(severity),
 		Weight:     w,
 		Tolerance:  c.Tolerance,
-		Alpha:      c.RollbackAlpha,
+		Alpha:      c.RollbackAlpha * c.Metrics[0].Weight,
 		Dispersion: s.Dispersion,
 		Onset:      c.OnsetIntervals > 0,
 		Scrape:     s.rate * w * s.Interval.Seconds(),
