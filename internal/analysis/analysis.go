@@ -202,7 +202,7 @@ func (a *Analysis) add(i metrics.Interval) error {
 		if c == nil {
 			continue
 		}
-		if err := e.add(c, i, a.versions.Stable); err != nil {
+		if err := e.add(c, i, a.versions); err != nil {
 			return err
 		}
 	}

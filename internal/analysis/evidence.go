@@ -54,6 +54,7 @@ type counter struct {
 	ledger     stats.Ledger
 	intervals  int
 	observed   time.Duration // that they lasted together
+	whys       Whys          // of the canary's bad requests
 }
 
 func newEvidence(m Metric, c Config) (*evidence, error) {
@@ -135,7 +136,7 @@ func (e *evidence) find(name string) *counter {
 
 // add divides the evidence of an interval by the dispersion that was known
 // before it, and only then learns from its Pods.
-func (e *evidence) add(c *counter, i metrics.Interval, stable string) error {
+func (e *evidence) add(c *counter, i metrics.Interval, v Versions) error {
 	if err := follows(i, c.ledger.End()); err != nil {
 		return err
 	}
@@ -145,10 +146,11 @@ func (e *evidence) add(c *counter, i metrics.Interval, stable string) error {
 	}
 	c.intervals++
 	c.observed += i.End.Sub(i.Start)
+	c.whys.add(i.Whys[v.Canary])
 	if err := e.update(c, scrape); err != nil {
 		return err
 	}
-	return c.dispersion.Update(i.Pods[stable])
+	return c.dispersion.Update(i.Pods[v.Stable])
 }
 
 // follows is an error for an interval that counts again what was counted, as a

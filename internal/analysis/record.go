@@ -28,6 +28,7 @@ type record struct {
 	End    time.Time                    `json:"end"`
 	Strata []stats.Counts               `json:"strata"`
 	Pods   map[string][]stats.PodCounts `json:"pods,omitempty"`
+	Whys   map[string]map[string]uint64 `json:"whys,omitempty"`
 	Unread []string                     `json:"unread,omitempty"`
 	Before bool                         `json:"before,omitempty"`
 }
@@ -36,13 +37,19 @@ type record struct {
 // Pods are filed under "stable" and "canary", as whoever reads it calls them.
 func Write(w io.Writer, i metrics.Interval, v Versions) error {
 	r := record(i)
-	r.Pods, r.Unread = nil, nil
+	r.Pods, r.Whys, r.Unread = nil, nil, nil
 	for role, version := range map[string]string{"stable": v.Stable, "canary": v.Canary} {
 		if pods, ok := i.Pods[version]; ok {
 			if r.Pods == nil {
 				r.Pods = map[string][]stats.PodCounts{}
 			}
 			r.Pods[role] = pods
+		}
+		if whys, ok := i.Whys[version]; ok {
+			if r.Whys == nil {
+				r.Whys = map[string]map[string]uint64{}
+			}
+			r.Whys[role] = whys
 		}
 		if slices.Contains(i.Unread, version) {
 			r.Unread = append(r.Unread, role)

@@ -49,6 +49,7 @@ type counterState struct {
 	Intervals int           `json:"intervals"`
 	Observed  time.Duration `json:"observed"`
 	Ledger    string        `json:"ledger"`
+	Whys      Whys          `json:"whys,omitempty"`
 }
 
 type limitState struct {
@@ -129,7 +130,7 @@ func (e *evidence) save(rows int) (metricState, error) {
 		if err != nil {
 			return s, err
 		}
-		s.Counters = append(s.Counters, counterState{c.intervals, c.observed, string(ledger)})
+		s.Counters = append(s.Counters, counterState{c.intervals, c.observed, string(ledger), c.whys})
 	}
 	var err error
 	s.Codecs, err = encode(e.codecs())
@@ -230,7 +231,7 @@ func (e *evidence) load(s metricState) error {
 		if err := c.ledger.UnmarshalText([]byte(s.Counters[i].Ledger)); err != nil {
 			return err
 		}
-		c.intervals, c.observed = s.Counters[i].Intervals, s.Counters[i].Observed
+		c.intervals, c.observed, c.whys = s.Counters[i].Intervals, s.Counters[i].Observed, s.Counters[i].Whys
 		if c.intervals < c.ledger.Len() || c.observed < 0 {
 			return fmt.Errorf("%d intervals lasted %s, and their ledger has %d", c.intervals, c.observed, c.ledger.Len())
 		}

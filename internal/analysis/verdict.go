@@ -55,6 +55,7 @@ type MetricVerdict struct {
 	Intervals      int      `json:"intervals"`
 	Stable         Arm      `json:"stable"`
 	Canary         Arm      `json:"canary"`
+	Whys           Whys     `json:"whys,omitempty"` // how the canary's bad requests went wrong
 	Rollback       Evidence `json:"rollback"`
 	NonInferiority Evidence `json:"nonInferiority"`
 	// Negligible and Promotion, the two ways to pass together, are there where a
@@ -169,6 +170,7 @@ func (e *evidence) verdict(names Versions, cause bool) (MetricVerdict, error) {
 		Intervals:      e.main.intervals,
 		Stable:         Arm{total.StableTotal, total.StableBad},
 		Canary:         Arm{total.CanaryTotal, total.CanaryBad},
+		Whys:           e.main.whys,
 		Rollback:       e.harmEvidence(),
 		NonInferiority: evidenceOf(e.nonInferior, e.config.PromoteAlpha),
 		Dispersion:     e.phi(e.main),

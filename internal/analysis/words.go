@@ -158,8 +158,12 @@ func (e *evidence) safety(m MetricVerdict, v Versions) string {
 }
 
 func (m MetricVerdict) counts() string {
-	return fmt.Sprintf("%s of %s requests against %s of %s",
-		Thousands(m.Canary.Bad), Thousands(m.Canary.Requests), Thousands(m.Stable.Bad), Thousands(m.Stable.Requests))
+	how := ""
+	if len(m.Whys) > 0 {
+		how = " (" + m.Whys.String() + ")"
+	}
+	return fmt.Sprintf("%s of %s requests%s against %s of %s",
+		Thousands(m.Canary.Bad), Thousands(m.Canary.Requests), how, Thousands(m.Stable.Bad), Thousands(m.Stable.Requests))
 }
 
 // words are the ratio and its bounds, as far as they are known.

@@ -14,6 +14,7 @@ type growth struct {
 	version, stratum string
 	total            uint64
 	bad              map[Way]uint64
+	why              string
 }
 
 // intervals makes one interval for each way to be bad.
@@ -22,7 +23,7 @@ func (d *Differ) intervals(at time.Time) []Interval {
 	pods, unread := d.grownPods(), d.unread(at)
 	var intervals []Interval
 	for _, w := range d.ways(at) {
-		one := Interval{Metric: d.name(w), Start: d.start, End: at, Strata: d.strata(grown, w), Pods: pods(w), Unread: unread}
+		one := Interval{Metric: d.name(w), Start: d.start, End: at, Strata: d.strata(grown, w), Pods: pods(w), Whys: whys(grown, w), Unread: unread}
 		if len(one.Strata) > 0 {
 			intervals = append(intervals, one)
 		}
@@ -46,7 +47,7 @@ func (d *Differ) growths() []growth {
 		if t.total == 0 && len(t.bad) == 0 || t.last.Version == "" || d.seenBySender(&t.last) {
 			continue // errors may be counted apart from requests, so either will do
 		}
-		all = append(all, growth{t.last.Version, t.last.Stratum, t.total, t.bad})
+		all = append(all, growth{t.last.Version, t.last.Stratum, t.total, t.bad, t.last.Why})
 	}
 	return append(all, d.assigned(all)...)
 }
@@ -89,6 +90,24 @@ func (g *growth) of(w Way) (total, bad uint64) {
 		total -= min(total, g.bad[GivenUp])
 	}
 	return total, bad
+}
+
+// whys sums by version and what went wrong; nil where nothing says.
+func whys(grown []growth, w Way) map[string]map[string]uint64 {
+	var all map[string]map[string]uint64
+	for _, g := range grown {
+		if g.why == "" || g.bad[w] == 0 {
+			continue
+		}
+		if all == nil {
+			all = map[string]map[string]uint64{}
+		}
+		if all[g.version] == nil {
+			all[g.version] = map[string]uint64{}
+		}
+		all[g.version][g.why] += g.bad[w]
+	}
+	return all
 }
 
 // grownPods sums by version and Pod, for a way to be bad.

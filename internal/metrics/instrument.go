@@ -22,6 +22,7 @@ type instrument struct {
 	// native is the form of histograms that this spelling is read from.
 	native   bool
 	protocol string
+	why      []string
 	// How a request ended, by the labels of its series: the first that holds.
 	good, givenUp, failed [][]matcher
 }
@@ -61,7 +62,7 @@ func (p Profile) compile(metric string) ([]instrument, error) {
 // compile gives both forms of what a histogram is read from: one that is kept as
 // a native one alone has no series of its count.
 func (i Instrument) compile(edges bool, grpcFailed []string) ([]instrument, error) {
-	one := instrument{name: i.Name, stratum: strings.Split(i.Stratum, "|"), edges: edges, scale: i.Scale, protocol: i.Protocol}
+	one := instrument{name: i.Name, stratum: strings.Split(i.Stratum, "|"), edges: edges, scale: i.Scale, protocol: i.Protocol, why: i.Why}
 	var err error
 	for _, outcome := range []struct {
 		conditions []Condition

@@ -35,6 +35,9 @@ type Interval struct {
 	// Pods is what each Pod answered, by version, for over-dispersion. It is nil
 	// where the source does not tell Pods apart.
 	Pods map[string][]stats.PodCounts
+	// Whys are how the bad requests of each version went wrong, in words, as far as the
+	// labels of an outcome tell.
+	Whys map[string]map[string]uint64
 	// Unread are the versions whose requests nothing that was read could have
 	// counted: that there are none of them says nothing.
 	Unread []string

@@ -61,6 +61,7 @@ type kind struct {
 	peer       string
 	instrument *instrument
 	adds       adds
+	why        string
 }
 
 // NewMeter reads config.Metric, MetricErrors or MetricLatency, with a profile.
@@ -98,6 +99,7 @@ func (m *Meter) Read(points []Point) []Interval {
 			continue
 		}
 		s.Stratum, _ = first(k.instrument.stratum, p.Labels)
+		s.Why = k.why
 		err := k.instrument.measure(&s, p, k.adds, m.leavers)
 		if err != nil { // NaN, a fraction, a torn histogram: no count was read
 			m.bad = fmt.Errorf("%s of %s: %w", p.Name, p.Labels, err)
@@ -136,6 +138,9 @@ func (m *Meter) kindOf(p *Point) kind {
 	for _, i := range m.chosen {
 		if a := i.adds(p); a.total || a.failed {
 			k.instrument, k.adds = i, a
+			if a.failed || a.givenUp {
+				k.why = why(p.Labels, i.why)
+			}
 		}
 	}
 	return k

@@ -322,3 +322,25 @@ func TestUnread(t *testing.T) {
 		t.Errorf("v2 was not read any more, and %v are said to be unread", got)
 	}
 }
+
+func TestWhy(t *testing.T) {
+	istio := []string{"response_code", "response_flags", "grpc_response_status"}
+	for _, test := range []struct{ code, flags, grpc, want string }{
+		{"503", "-", "", "503"},
+		{"504", "UT", "", "504, time-out of the route"},
+		{"503", "UF,URX", "", "503, no connection to the Pod"},
+		{"200", "UPE", "", "200, the answer broke off"},
+		{"0", "DC", "", "the user left"},
+		{"200", "-", "13", "gRPC Internal"},
+		{"200", "UH", "14", "gRPC Unavailable, no healthy Pod"},
+		{"200", "-", "0", "200"},
+	} {
+		labels := map[string]string{"response_code": test.code, "response_flags": test.flags, "grpc_response_status": test.grpc}
+		if got := why(labels, istio); got != test.want {
+			t.Errorf("%s %s %s: %q, want %q", test.code, test.flags, test.grpc, got, test.want)
+		}
+	}
+	if got := why(map[string]string{"grpc_code": "Internal"}, []string{"grpc_code"}); got != "gRPC Internal" {
+		t.Errorf("of go-grpc: %q", got)
+	}
+}

@@ -61,6 +61,8 @@ type Instrument struct {
 	GivenUp []Condition `json:"givenUp,omitempty"`
 	Good    []Condition `json:"good,omitempty"`
 	Not     Condition   `json:"not,omitempty"` // series to leave out
+	// Why are the labels that say how a request went wrong, for people.
+	Why []string `json:"why,omitempty"`
 	// Protocol tells apart what is counted side by side, such as grpc, by an
 	// application that speaks both. Of each, one spelling is read.
 	Protocol string `json:"protocol,omitempty"`

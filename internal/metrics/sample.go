@@ -49,6 +49,8 @@ type Sample struct {
 	// know.
 	Pod     string
 	Stratum string
+	// Why is how those of Bad went wrong, in words; empty where nothing says.
+	Why string
 	// At is when it was read; Born when it began to count, zero if unknown.
 	At, Born time.Time
 

@@ -76,6 +76,7 @@ func (d *Differ) seenBySender(s *Sample) bool {
 // peer is one sender in the open interval.
 type peer struct {
 	nobodys growth          // what ended without a version
+	whys    map[Way]string  // how most of that went wrong
 	known   map[string]*lag // by version
 }
 
@@ -99,10 +100,15 @@ func (d *Differ) peers() map[string]*peer {
 		}
 		p := all[s.Peer]
 		if p == nil {
-			p = &peer{known: map[string]*lag{}}
+			p = &peer{known: map[string]*lag{}, whys: map[Way]string{}}
 			all[s.Peer] = p
 		}
 		if s.Version == "" {
+			for w, n := range t.bad {
+				if n > p.nobodys.bad[w] {
+					p.whys[w] = s.Why
+				}
+			}
 			p.nobodys.add(t.total, t.bad)
 			continue
 		}
@@ -146,13 +152,13 @@ func (d *Differ) assigned(known []growth) []growth {
 		for _, w := range []Way{GivenUp, Failed} { // who left had surely been sent on
 			old, n := before.nobodys[w], before.nobodys[w]+p.nobodys.bad[w]
 			reached := take(received, n)
-			all = append(all, each(reached, w)...)
+			all = append(all, each(reached, w, p.whys[w])...)
 			left := n - sum(reached)
 			overdue := min(left, old)
 			if len(p.known) == 0 {
 				overdue = left // there is no receiver to wait for
 			}
-			all = append(all, each(d.share(known, overdue, w), w)...)
+			all = append(all, each(d.share(known, overdue, w), w, p.whys[w])...)
 			next.nobodys[w] = left - overdue
 		}
 		for version, n := range received {
@@ -218,11 +224,11 @@ type owing struct {
 	way     Way
 }
 
-func each(counts map[string]uint64, w Way) []growth {
+func each(counts map[string]uint64, w Way, why string) []growth {
 	var all []growth
 	for version, n := range counts {
 		if n > 0 {
-			all = append(all, growth{version: version, total: n, bad: map[Way]uint64{w: n}})
+			all = append(all, growth{version: version, total: n, bad: map[Way]uint64{w: n}, why: why})
 		}
 	}
 	return all

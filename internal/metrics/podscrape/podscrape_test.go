@@ -157,7 +157,9 @@ func TestScraperComparesTheVersions(t *testing.T) {
 			Pods: map[string][]stats.PodCounts{
 				"v1": {{Pod: "a", Total: stable, Bad: stableBad}}, "v2": {{Pod: "b", Total: canary, Bad: canaryBad}}}}
 	}
-	want := []metrics.Interval{interval("errors", 91, 1, 10, 5), interval("given-up", 91, 0, 10, 0), interval("latency le=0.25", 91, 10, 10, 6)}
+	failures := interval("errors", 91, 1, 10, 5)
+	failures.Whys = map[string]map[string]uint64{"v1": {"500": 1}, "v2": {"500": 5}}
+	want := []metrics.Interval{failures, interval("given-up", 91, 0, 10, 0), interval("latency le=0.25", 91, 10, 10, 6)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("intervals (-want +got):\n%s", diff)
 	}

@@ -126,7 +126,8 @@ func TestHistoryIsReadInChunks(t *testing.T) {
 	first := metrics.Interval{Metric: "errors", Start: minutesIn(60), End: minutesIn(60).Add(15 * time.Second),
 		Strata: []stats.Counts{{StableTotal: 165, StableBad: 15, CanaryTotal: 30}},
 		Pods: map[string][]stats.PodCounts{
-			"v1": {{Pod: "cart-v1-7d4f-aaaaa", Total: 165, Bad: 15}}, "v2": {{Pod: "cart-v2-7d4f-bbbbb", Total: 30}}}}
+			"v1": {{Pod: "cart-v1-7d4f-aaaaa", Total: 165, Bad: 15}}, "v2": {{Pod: "cart-v2-7d4f-bbbbb", Total: 30}}},
+		Whys: map[string]map[string]uint64{"v1": {"500": 15}}}
 	if diff := cmp.Diff(first, whole[0]); diff != "" {
 		t.Errorf("first interval (-want +got):\n%s", diff)
 	}

@@ -146,7 +146,8 @@ func TestWatchCountsErrorsOfTheMesh(t *testing.T) {
 	f.put(at(mesh("cart", "v1", "200"), -5, 150, 0, 190, 5, 280), // the canary's series begin with its traffic
 		at(mesh("cart", "v2", "200"), 5, 9), at(mesh("cart", "v2", "503"), 5, 1))
 	want := []metrics.Interval{{Metric: "errors", Start: time.Unix(1_700_000_001, 0), End: time.Unix(1_700_000_005, 0),
-		Strata: []stats.Counts{{StableTotal: 90, CanaryTotal: 10, CanaryBad: 1}}}, none("", 90, 10)}
+		Strata: []stats.Counts{{StableTotal: 90, CanaryTotal: 10, CanaryBad: 1}},
+		Whys:   map[string]map[string]uint64{"v2": {"503": 1}}}, none("", 90, 10)}
 	if diff := cmp.Diff(want, next(t, stream)); diff != "" {
 		t.Errorf("intervals (-want +got):\n%s", diff)
 	}
@@ -196,7 +197,8 @@ func TestWatchReadsIngresses(t *testing.T) {
 	f.pass(5)
 	f.put(at(count("", "200"), 0, 100, 5, 190), at(count("shop-cart-v2-80", "200"), 0, 10, 5, 17), at(count("shop-cart-v2-80", "5xx"), 5, 3))
 	want := []metrics.Interval{{Metric: "errors", Start: time.Unix(1_700_000_001, 0), End: time.Unix(1_700_000_005, 0),
-		Strata: []stats.Counts{{Stratum: "/", StableTotal: 90, CanaryTotal: 10, CanaryBad: 3}}}, none("/", 90, 10)}
+		Strata: []stats.Counts{{Stratum: "/", StableTotal: 90, CanaryTotal: 10, CanaryBad: 3}},
+		Whys:   map[string]map[string]uint64{"v2": {"5xx": 3}}}, none("/", 90, 10)}
 	if diff := cmp.Diff(want, next(t, stream)); diff != "" {
 		t.Errorf("intervals (-want +got):\n%s", diff)
 	}
