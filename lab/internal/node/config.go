@@ -55,7 +55,8 @@ type Config struct {
 	// ToolDir is searched for programs before the machine's own PATH.
 	ToolDir string
 
-	// Path is the PATH of containers; by default the lab's own.
+	// Path is the PATH of containers; by default the lab's own, and then where every
+	// image has its shell.
 	Path string
 	// Backoff is that of restarts and image pulls; by default the kubelet's, 10 s
 	// to 5 min.
@@ -76,7 +77,7 @@ func (c *Config) complete() error {
 		return errConfig
 	}
 	if c.Path == "" {
-		c.Path = os.Getenv("PATH")
+		c.Path = os.Getenv("PATH") + ":/usr/bin:/bin"
 	}
 	if c.Backoff == (worker.Backoff{}) {
 		c.Backoff = worker.Backoff{Initial: 10 * time.Second, Max: 5 * time.Minute}

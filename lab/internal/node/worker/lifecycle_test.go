@@ -259,6 +259,7 @@ func TestPodsOfAFormerLabAreStartedAgain(t *testing.T) {
 
 func TestEnvironmentOfAContainer(t *testing.T) {
 	c := newCluster(t)
+	c.node.Path += ":/opt/some where"
 	app := shell("app", "env | sort; sh -lc 'echo login $PATH'; exec sleep 1000")
 	app.Env = []corev1.EnvVar{{Name: "PORT", Value: "8080"}, {Name: "ADDR", Value: ":$(PORT)"}}
 	app.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}, {Name: "admin-ui", ContainerPort: 9090}}
@@ -269,6 +270,9 @@ func TestEnvironmentOfAContainer(t *testing.T) {
 		if !strings.Contains(log, want) {
 			t.Errorf("no %q in:\n%s", want, log)
 		}
+	}
+	if !strings.HasSuffix(log, ":/opt/some where\n") {
+		t.Errorf("a login shell does not find what others do:\n%s", log)
 	}
 	vars := map[string]string{}
 	for line := range strings.Lines(log) {

@@ -69,15 +69,18 @@ func (w *Worker) root(c *container) string {
 	return filepath.Join(w.dir, "containers", c.spec.Name)
 }
 
-// writeProfile has login shells find the lab's tools too: "sh -l" starts from
-// the machine's /etc/profile, which sets PATH anew.
+// writeProfile has login shells find what other containers do: "sh -l" starts
+// from the machine's /etc/profile, which sets PATH anew.
 func (w *Worker) writeProfile(root string) error {
-	if w.ToolDir == "" {
-		return nil
+	path := "$PATH:" + quote(w.Path)
+	if w.ToolDir != "" {
+		path = quote(w.ToolDir) + ":" + path
 	}
-	quoted := "'" + strings.ReplaceAll(w.ToolDir, "'", `'\''`) + "'"
-	return os.WriteFile(filepath.Join(root, ".profile"), []byte("PATH="+quoted+":$PATH\nexport PATH\n"), 0o600)
+	return os.WriteFile(filepath.Join(root, ".profile"), []byte("PATH="+path+"\nexport PATH\n"), 0o600)
 }
+
+// quote makes one word of a text for a shell.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // unmounted shows why containers cannot be made, once for each cause, and tries
 // again soon.
