@@ -20,7 +20,7 @@ func TestFolderBuildsAlone(t *testing.T) {
 	if err := os.CopyFS(alone, os.DirFS(".")); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.Command("sh", "-c", buildLine(t))
+	build := exec.Command("bash", "-c", buildLine(t))
 	build.Dir = alone
 	build.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly", "TARGETOS=linux", "TARGETARCH="+runtime.GOARCH)
 	if out, err := build.CombinedOutput(); err != nil {

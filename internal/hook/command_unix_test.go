@@ -17,9 +17,9 @@ import (
 	"github.com/canaryctl/canaryctl/internal/hook"
 )
 
-// sh is a gate that runs a script.
+// sh is a gate that runs a script, in the one shell that building this project needs.
 func sh(script string, args ...string) hook.Gate {
-	return hook.Gate{Command: &hook.Command{Args: append([]string{"sh", "-c", script}, args...)}}
+	return hook.Gate{Command: &hook.Command{Args: append([]string{"bash", "-c", script}, args...)}}
 }
 
 func TestCommandAnswers(t *testing.T) {
@@ -28,14 +28,14 @@ func TestCommandAnswers(t *testing.T) {
 		want         canary.Gate
 		why          string
 	}{
-		{"0", "exit 0", "open", "sh ended with status 0"},
+		{"0", "exit 0", "open", "bash ended with status 0"},
 		{"its last words", "echo one; echo two; echo", "open", "two"},
 		{"on either stream", "echo one; echo 2 of 9 tests failed >&2; exit 1", "denied", "2 of 9 tests failed"},
 		{"75", "echo not yet; exit 75", "closed", "not yet"},
-		{"denied without a word", "exit 9", "denied", "sh ended with status 9"},
-		{"a shell that finds nothing", "no-such-program", "closed", "sh ended with status 127"},
-		{"a shell whose child was killed", "sh -c 'kill -9 $$'", "closed", "sh ended with status 137"},
-		{"killed", "kill -9 $$", "closed", "sh was ended by a signal"},
+		{"denied without a word", "exit 9", "denied", "bash ended with status 9"},
+		{"a shell that finds nothing", "no-such-program", "closed", "bash ended with status 127"},
+		{"a shell whose child was killed", "bash -c 'kill -9 $$'; exit $?", "closed", "bash ended with status 137"},
+		{"killed", "kill -9 $$", "closed", "bash was ended by a signal"},
 		{"it does not read", "exec <&-; echo fine", "open", "fine"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestCommandAnswers(t *testing.T) {
 
 func TestCommandIsTold(t *testing.T) {
 	dir := t.TempDir()
-	got, why := ask(t, sh(`cat > "$0/stdin"; env | grep ^CANARYCTL_ | sort | tr '\n' ' '`, dir), config(newLeap()))
+	got, why := ask(t, sh(`cat > "$0/stdin"; for name in "${!CANARYCTL_@}"; do echo -n "$name=${!name} "; done`, dir), config(newLeap()))
 	want := "CANARYCTL_APP=versioned-echo CANARYCTL_BASIS= CANARYCTL_BEFORE=promotion CANARYCTL_BY= " +
 		"CANARYCTL_FROM=v1 CANARYCTL_GATE=qa CANARYCTL_IMAGE=versioned-echo:v2 CANARYCTL_KIND=gate"
 	if got != canary.GateOpen || !strings.HasPrefix(why, want) {
@@ -82,7 +82,7 @@ func TestCommandThatHangs(t *testing.T) {
 	gate := sh(`sleep 600 & echo $! > "$0"; wait`, file)
 	gate.Command.Timeout = canary.Duration(200 * time.Millisecond)
 	got, why := ask(t, gate, config(newLeap()))
-	if want := "sh did not end within 200ms"; got != canary.GateClosed || why != want {
+	if want := "bash did not end within 200ms"; got != canary.GateClosed || why != want {
 		t.Errorf("%s: %q, want %q", got, why, want)
 	}
 	text, err := os.ReadFile(file)
@@ -133,7 +133,7 @@ func TestCommandThatDoesNotStart(t *testing.T) {
 
 func TestCommandGetsEvents(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "events")
-	n := notifier(t, config(newLeap()), hook.Notification{Command: &hook.Command{Args: []string{"sh", "-c", `cat >> "$0"; echo " $CANARYCTL_KIND" >> "$0"`, file}}})
+	n := notifier(t, config(newLeap()), hook.Notification{Command: &hook.Command{Args: []string{"bash", "-c", `cat >> "$0"; echo " $CANARYCTL_KIND" >> "$0"`, file}}})
 	n.Notify(happened(event.Started, -1, 0, "begins"))
 	n.Notify(happened(event.Promoted, 2, 100, "done"))
 	if err := n.Close(t.Context()); err != nil {
