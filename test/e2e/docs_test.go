@@ -90,7 +90,7 @@ func run(t *testing.T, doc string, blocks []block) {
 		"XDG_CACHE_HOME="+t.TempDir(), // where the reader's lab keeps its state
 		"GOCACHE="+strings.TrimSpace(string(gocache)),
 		"KUBECONFIG="+filepath.Join(t.TempDir(), "none"), "NO_COLOR=1",
-		"PATH="+lab.Bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+		"PATH="+lab.Path())
 	shell := func(ctx context.Context, script string) (string, error) {
 		cmd := exec.CommandContext(ctx, "bash", "-c", script)
 		cmd.Dir, cmd.Env, cmd.WaitDelay = lab.Root, env, 5*time.Second

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -152,8 +153,8 @@ func guideChecks(t *testing.T) {
 	// `kubectl port-forward svc/versioned-echo 8080:80`, then curl. Should 8080
 	// be taken on this machine, another port is as good a proof.
 	port := freePort(t)
-	cmd := exec.CommandContext(t.Context(), "kubectl", "port-forward", "svc/versioned-echo", port+":80")
-	cmd.Path, cmd.Env = lab.Bin+"/kubectl", lab.Env()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(lab.Bin, "kubectl"), "port-forward", "svc/versioned-echo", port+":80")
+	cmd.Env = lab.Env()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +88,10 @@ func TestReleaseNoticesOthers(t *testing.T) {
 	s := perform(t, prometheus)
 	e := s.release("v2", patient, "--wait-paused")
 	s.untilStep(0)
+	editor := filepath.Join(s.dir, "edit.sh")
+	if err := os.WriteFile(editor, []byte(`text=$(<"$1"); text=${text//weight: 40/weight: 30}; echo "${text//weight: 60/weight: 70}" >"$1"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 
 	for i, c := range []struct {
 		name, line string
@@ -93,7 +99,7 @@ func TestReleaseNoticesOthers(t *testing.T) {
 		weight     int // that it leaves
 	}{
 		{"set-traffic", "canaryctl set-traffic 60 40", "canaryctl", 40},
-		{"kubectl edit", `KUBE_EDITOR="sed -i -e s/weight:.40/weight:\ 30/ -e s/weight:.60/weight:\ 70/" kubectl edit virtualservice ` + route, "kubectl-edit", 30},
+		{"kubectl edit", `KUBE_EDITOR="bash ` + editor + `" kubectl edit virtualservice ` + route, "kubectl-edit", 30},
 		{"kubectl set image", "kubectl set image deploy/versioned-echo-v2 versioned-echo=versioned-echo:v3", "kubectl-set", 30},
 	} {
 		t.Run(c.name, func(t *testing.T) {

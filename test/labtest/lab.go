@@ -29,18 +29,19 @@ type Lab struct {
 	env []string
 }
 
-// Build builds every program, as `make build` does; where nothing changed it
-// takes a second or two.
+// Build builds every program, as `make build` does, and stand-ins for what the
+// documents ask of a machine beyond them; where nothing changed it takes a second
+// or two.
 func Build(ctx context.Context) (root string, err error) {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {
 		return "", errors.New("find the repository: no caller information")
 	}
 	root = filepath.Dir(filepath.Dir(filepath.Dir(file)))
-	cmd := exec.CommandContext(ctx, "make", "-s", "-C", root, "build")
+	cmd := exec.CommandContext(ctx, "make", "-s", "-C", root, "build", "standins")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("make build: %w", err)
+		return "", fmt.Errorf("make build standins: %w", err)
 	}
 	return root, nil
 }
@@ -71,10 +72,19 @@ func (l *Lab) Down(ctx context.Context) error {
 	return os.RemoveAll(l.Dir)
 }
 
-// tool runs canary-lab on this lab's state directory.
+// tool runs canary-lab on this lab's state directory. Containers find programs in
+// the PATH that it is started with.
 func (l *Lab) tool(ctx context.Context, args ...string) ([]byte, error) {
 	args = append(args, "--state-dir", l.Dir)
-	return exec.CommandContext(ctx, filepath.Join(l.Bin, "canary-lab"), args...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, filepath.Join(l.Bin, "canary-lab"), args...)
+	cmd.Env = append(os.Environ(), "PATH="+l.Path())
+	return cmd.CombinedOutput()
+}
+
+// Path is the PATH of whoever types what the documents say: the programs of this
+// project, the machine's own, and stand-ins for those that the machine has not.
+func (l *Lab) Path() string {
+	return strings.Join([]string{l.Bin, os.Getenv("PATH"), filepath.Join(l.Bin, "tools", "standins")}, string(os.PathListSeparator))
 }
 
 // readEnv takes over what `canary-lab env` tells a shell to export.
@@ -98,7 +108,7 @@ func (l *Lab) readEnv(ctx context.Context) error {
 	l.Router, l.Prometheus = lines[0], lines[1]
 	l.env = append(os.Environ(),
 		"KUBECONFIG="+lines[2],
-		"PATH="+l.Bin+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"PATH="+l.Path(),
 		"NO_COLOR=1")
 	return nil
 }
