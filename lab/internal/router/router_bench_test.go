@@ -48,8 +48,7 @@ func BenchmarkProxy(b *testing.B) {
 	for _, address := range []string{"10.244.0.1:8080", "10.244.0.2:8080", "10.244.0.3:8080"} {
 		m.serve(address, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"version":"v1"}`) }))
 	}
-	front := httptest.NewServer(m)
-	defer front.Close()
+	front := m.front(b)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	defer client.CloseIdleConnections()
 	b.ReportAllocs()
