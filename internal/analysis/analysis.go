@@ -28,6 +28,7 @@ type Analysis struct {
 	limits   []*ceiling  // as in the configuration
 	flow     flow        // of the first metric
 	ended    ended
+	heard    heard
 	delay    delay
 	traffic  *trafficShare
 	pods     *podWatch // nil where nobody watches them
@@ -54,7 +55,7 @@ func New(c Config, v Versions) (*Analysis, error) {
 			return nil, err
 		}
 		if a.metrics = append(a.metrics, e); m.Name == Unanswered {
-			if a.unanswered, err = newUnanswered(c); err != nil {
+			if a.unanswered, err = newUnanswered(m, c); err != nil {
 				return nil, err
 			}
 			e.share = a.unanswered.process
@@ -151,6 +152,7 @@ func (a *Analysis) Add(i metrics.Interval) error {
 	if i.Metric == a.metrics[0].main.name { // every metric counts the same requests
 		a.flow.add(i)
 	}
+	a.flow.lose(i)
 	if a.ended.by(i, a.metrics[0].main.name) {
 		if err := a.weigh(i); err != nil {
 			return err
@@ -180,6 +182,11 @@ func (e *ended) by(i metrics.Interval, first string) bool {
 
 // weigh compares the canary's share of what ended with its weight.
 func (a *Analysis) weigh(i metrics.Interval) error {
+	if a.traffic != nil {
+		a.heard.add(i, a.traffic.share)
+	} else {
+		a.heard.add(i, 0)
+	}
 	if err := a.traffic.add(i, a.delay); err != nil || a.unanswered == nil {
 		return err
 	}

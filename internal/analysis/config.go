@@ -58,6 +58,9 @@ type Metric struct {
 	Tolerance  *float64 `json:"tolerance,omitempty"`
 	Margin     *float64 `json:"margin,omitempty"`
 	Negligible *float64 `json:"negligible,omitempty"`
+	// Within is how many seconds an answer may take that is not missing yet, for
+	// Unanswered alone; 0 for as long as stable's take.
+	Within float64 `json:"withinSeconds,omitempty"`
 }
 
 // method is the configuration as it is for this metric.
@@ -140,6 +143,9 @@ func (c Config) validMetrics() error {
 		}
 		if err := m.validEdges(); err != nil {
 			return err
+		}
+		if !(m.Within >= 0 && m.Within <= math.MaxInt32) || m.Within > 0 && m.Name != Unanswered {
+			return fmt.Errorf("analysis: metric %q cannot wait %v seconds for an answer", m.Name, m.Within)
 		}
 		if err := m.method(c).Config.Validate(); err != nil {
 			return fmt.Errorf("analysis: metric %q: %w", m.Name, err)

@@ -2,18 +2,21 @@ package analysis
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
-// Figures are what an engine asks every second beside the Outcome, all of the
-// first metric. They cost some microseconds, however long the analysis is.
+// Figures are what an engine asks every second beside the Outcome. They cost some
+// microseconds, however long the analysis is.
 type Figures struct {
-	// Stable and Canary are all that was counted.
+	// Stable and Canary are all that was counted by the first metric: what was answered.
 	Stable, Canary Arm
-	// Harm is how many bad requests of the canary stable's share does not predict,
-	// interval by interval: below 0 where it had fewer. It is an estimate, and
+	// Harm is how many users got no answer of the canary, or a bad one, that stable's
+	// share does not predict, interval by interval: below 0 where there were fewer. Those
+	// that something else than a count tells of, since hardly anything of the canary is
+	// counted, are in it once the canary has failed by that. It is an estimate, and
 	// HarmError is its standard error: a canary as good as stable has twice that
 	// at times.
 	Harm, HarmError float64
@@ -39,31 +42,30 @@ type Figures struct {
 func (a *Analysis) Figures() Figures {
 	e := a.metrics[0]
 	phi := e.phi(e.main)
-	f := Figures{
-		Stable: a.flow.total.Stable, Canary: a.flow.total.Canary,
-		Harm: a.flow.harm, HarmError: a.flow.harmError(phi),
-	}
+	f := Figures{Stable: a.flow.total.Stable, Canary: a.flow.total.Canary}
+	f.Harm, f.HarmError = a.harm(phi)
+	ended := a.flow.ended()
 	stable, canary, took, intervals := a.flow.lately()
 	if took > 0 {
 		f.Rate = float64(stable+canary) / took.Seconds()
 	}
-	f.Risk = f.risk(e.config, phi)
+	f.Risk = ended.risk(e.config, phi)
 	if f.Risk == 0 {
 		return f
 	}
 	plan := stats.Plan{
-		StableRate: f.Stable.share(0),
-		CanaryRate: min(1, f.Stable.share(0)+f.Risk),
+		StableRate: ended.Stable.share(0),
+		CanaryRate: min(1, ended.Stable.share(0)+f.Risk),
 		Weight:     a.weight(stable, canary),
 		Tolerance:  e.config.Tolerance,
 		Alpha:      e.config.RollbackAlpha * e.metric.Weight,
 		Dispersion: phi,
 		Onset:      e.config.OnsetIntervals > 0,
 	}
-	plan.Alpha *= e.start(plan, f.Canary)
+	plan.Alpha *= e.start(plan, ended.Canary)
 	plan.Alpha = max(plan.Alpha, 1e-12)
 	f.Needs = math.Inf(+1)
-	if n, err := plan.Requests(0.5); err == nil && f.Stable.Requests > 0 {
+	if n, err := plan.Requests(0.5); err == nil && ended.Stable.Requests > 0 {
 		f.Needs = n
 	}
 	if took > 0 && e.config.Cap > 0 {
@@ -73,18 +75,31 @@ func (a *Analysis) Figures() Figures {
 	return f
 }
 
+// harm counts users, and its standard error.
+func (a *Analysis) harm(phi float64) (harm, err float64) {
+	harm, err = a.flow.harm(phi)
+	if a.unanswered == nil || !slices.Contains(a.causes, Unanswered) {
+		return harm, err
+	}
+	if m := a.unanswered.missing; m.lost() > a.flow.unanswered.Harm {
+		harm += m.lost() - max(0, a.flow.unanswered.Harm)
+		err = math.Sqrt(err*err + m.Sent*phi)
+	}
+	return harm, err
+}
+
 // CanarySince is how many requests the canary answered in intervals that began at
 // or after a time: the exposure of a step.
 func (a *Analysis) CanarySince(t time.Time) uint64 { return a.flow.since(t) }
 
 // risk is 1 where the bounds cannot be had, as of counts beyond 2^53.
-func (f Figures) risk(c Config, phi float64) float64 {
-	bounds, err := stats.ProportionBounds(f.Canary.Bad, f.Canary.Requests, phi, c.IntervalAlpha)
-	if err != nil || f.Canary.Requests == 0 {
+func (a Arms) risk(c Config, phi float64) float64 {
+	bounds, err := stats.ProportionBounds(a.Canary.Bad, a.Canary.Requests, phi, c.IntervalAlpha)
+	if err != nil || a.Canary.Requests == 0 {
 		return 1
 	}
-	stable := f.Stable.share(0)
-	if f.Stable.Requests > 0 && bounds.High <= (1+c.Tolerance)*stable {
+	stable := a.Stable.share(0)
+	if a.Stable.Requests > 0 && bounds.High <= (1+c.Tolerance)*stable {
 		return 0
 	}
 	return max(0, bounds.High-stable)

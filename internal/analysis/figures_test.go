@@ -277,3 +277,27 @@ func BenchmarkFigures(b *testing.B) {
 		a.CanarySince(second(86_000))
 	}
 }
+
+// Users who got no answer are harm as those are who got a bad one.
+func TestHarmCountsUsersWithoutAnAnswer(t *testing.T) {
+	left := start(t, analysis.Default())
+	add(t, left, each(0, analysis.Errors, counts(880, 10, 80, 3)), each(0, analysis.GivenUp, counts(900, 20, 100, 20)))
+	// 3 failed where 80·10/880 would have, and 20 were given up where 100·20/900 would have
+	want := 3 - 80*10./880 + 20 - 100*20./900
+	if f := left.Figures(); math.Abs(f.Harm-want) > 1e-9 || !(f.HarmError > 0) || !(f.Risk > 0.05) || f.Canary.Requests != 80 {
+		t.Errorf("%+v, want a harm of %v", f, want)
+	}
+	waiting := start(t, analysis.Default())
+	add(t, waiting, each(0, analysis.Errors, counts(880, 0, 80, 0)), each(0, analysis.GivenUp, counts(900, 0, 100, 5)), each(0, analysis.Unanswered, counts(900, 0, 120, 20)))
+	if f := waiting.Figures(); f.Harm != 20 {
+		t.Errorf("who waits for long and then leaves counts once: %+v", f)
+	}
+	hanging := sent(t, quick())
+	if f := hanging.Figures(); f.Harm != 0 {
+		t.Errorf("harm before anything was counted: %+v", f)
+	}
+	hangs(t, hanging, 0, 10)
+	if f := hanging.Figures(); f.Harm < 25 || f.Harm > 50 || !(f.HarmError > 1) {
+		t.Errorf("a canary that was sent about 40 requests and answered none: %+v", f)
+	}
+}

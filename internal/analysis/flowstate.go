@@ -14,16 +14,16 @@ import (
 // well: from the end of the row before (the first: from 1970) to the start, and
 // from there to the end, in nanoseconds; requests of stable and of the canary.
 type flowState struct {
-	Rows   []int64 `json:"rows,omitempty"`
-	Total  Arms    `json:"total"`
-	Harm   float64 `json:"harm"`
-	Spread float64 `json:"spread"`
+	Rows       []int64 `json:"rows,omitempty"`
+	Failed     excess  `json:"failed"`
+	GivenUp    excess  `json:"givenUp"`
+	Unanswered excess  `json:"unanswered"`
 }
 
 const columns = 4
 
 func (f *flow) save(rows int) flowState {
-	s := flowState{Total: f.total, Harm: f.harm, Spread: f.spread}
+	s := flowState{Failed: f.failed, GivenUp: f.givenUp, Unanswered: f.unanswered}
 	last := time.Unix(0, 0)
 	for _, r := range f.coarse(rows) {
 		s.Rows = append(s.Rows, int64(r.start.Sub(last)), int64(r.end.Sub(r.start)), int64(r.stable), int64(r.canary))
@@ -33,9 +33,14 @@ func (f *flow) save(rows int) flowState {
 }
 
 func (f *flow) load(s flowState) error {
-	loaded := flow{total: s.Total, harm: s.Harm, spread: s.Spread}
-	if len(s.Rows)%columns != 0 || !(s.Spread >= 0) {
-		return fmt.Errorf("%d numbers of exposure, and a variance of %v", len(s.Rows), s.Spread)
+	loaded := flow{total: s.Failed.Total, failed: s.Failed, givenUp: s.GivenUp, unanswered: s.Unanswered}
+	if len(s.Rows)%columns != 0 {
+		return fmt.Errorf("%d numbers of exposure", len(s.Rows))
+	}
+	for _, x := range []excess{s.Failed, s.GivenUp, s.Unanswered} {
+		if err := x.validate(); err != nil {
+			return err
+		}
 	}
 	last := time.Unix(0, 0)
 	var sum stats.Counts
@@ -50,15 +55,19 @@ func (f *flow) load(s flowState) error {
 		last = r.end
 		loaded.rows = append(loaded.rows, r)
 	}
-	total := stats.Counts{StableTotal: s.Total.Stable.Requests, StableBad: s.Total.Stable.Bad, CanaryTotal: s.Total.Canary.Requests, CanaryBad: s.Total.Canary.Bad}
-	if err := total.Validate(); err != nil {
-		return err
-	}
-	if sum.StableTotal != total.StableTotal || sum.CanaryTotal != total.CanaryTotal {
-		return fmt.Errorf("%d and %d requests in all, %d and %d of them in intervals", total.StableTotal, total.CanaryTotal, sum.StableTotal, sum.CanaryTotal)
+	if stable, canary := s.Failed.Total.Stable.Requests, s.Failed.Total.Canary.Requests; sum.StableTotal != stable || sum.CanaryTotal != canary {
+		return fmt.Errorf("%d and %d requests in all, %d and %d of them in intervals", stable, canary, sum.StableTotal, sum.CanaryTotal)
 	}
 	*f = loaded
 	return nil
+}
+
+func (x excess) validate() error {
+	if !(x.Spread >= 0) {
+		return fmt.Errorf("a variance of %v", x.Spread)
+	}
+	stable, canary := x.Total.Stable, x.Total.Canary
+	return stats.Counts{StableTotal: stable.Requests, StableBad: stable.Bad, CanaryTotal: canary.Requests, CanaryBad: canary.Bad}.Validate()
 }
 
 // coarse are at most n rows, of which the older are merged, as in stats.Ledger.

@@ -52,8 +52,9 @@ func drawStep(t *rapid.T, n int) step {
 	now := second(15 * n)
 	switch rapid.IntRange(0, 9).Draw(t, "what") {
 	case 0:
-		share := rapid.SampledFrom([]float64{0, 0.05, 0.1, 0.5}).Draw(t, "weight")
-		return func(a *analysis.Analysis) error { return a.Expect(analysis.Expectation{Share: share, From: now}) }
+		e := analysis.Expectation{Share: rapid.SampledFrom([]float64{0, 0.05, 0.1, 0.5}).Draw(t, "weight"), From: now}
+		e.Loose = rapid.SampledFrom([]string{"", "", "sticky"}).Draw(t, "loose")
+		return func(a *analysis.Analysis) error { return a.Expect(e) }
 	case 1:
 		reason := rapid.SampledFrom([]string{"", "no data"}).Draw(t, "reason")
 		return func(a *analysis.Analysis) error { a.Hold(reason); return nil }
@@ -69,8 +70,20 @@ func drawStep(t *rapid.T, n int) step {
 		return func(a *analysis.Analysis) error { a.See(now, pods); return nil }
 	}
 	c := counts(900, rapid.Uint64Range(0, 30).Draw(t, "bad of stable"), 100, rapid.Uint64Range(0, 6).Draw(t, "bad of the canary"))
-	slow := rapid.Uint64Range(0, 40).Draw(t, "slow")
-	return func(a *analysis.Analysis) error { return look(a, n, c, slow) }
+	if rapid.IntRange(0, 2).Draw(t, "hangs") == 0 {
+		c.CanaryTotal, c.CanaryBad = 0, 0
+	}
+	slow := min(c.CanaryTotal, rapid.Uint64Range(0, 40).Draw(t, "slow"))
+	left := rapid.Uint64Range(0, 10).Draw(t, "left")
+	told := rapid.Bool().Draw(t, "given up and open are told")
+	return func(a *analysis.Analysis) error {
+		if err := look(a, n, c, slow); err != nil || !told {
+			return err
+		}
+		a.Learn([]metrics.Interval{at(n, metrics.EdgeName(0.5), counts(100, left, 0, 0))})
+		all := counts(c.StableTotal+left, left, c.CanaryTotal+2*left, 2*left)
+		return errors.Join(a.Add(at(n, analysis.GivenUp, all)), a.Add(at(n, analysis.Unanswered, all)))
+	}
 }
 
 // look is one interval of everything.
@@ -96,7 +109,7 @@ func look(a *analysis.Analysis, n int, c stats.Counts, slow uint64) error {
 // told is all that an analysis says.
 func told(t interface{ Fatal(args ...any) }, a *analysis.Analysis) string {
 	f := a.Figures()
-	text, err := json.MarshalIndent([]any{must(t, a), a.Outcome(), fmt.Sprint(f), a.CanarySince(second(100))}, "", " ")
+	text, err := json.MarshalIndent([]any{must(t, a), a.Outcome(), fmt.Sprint(f), fmt.Sprint(a.Silence()), a.Causes(), a.CanarySince(second(100))}, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}

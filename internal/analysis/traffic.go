@@ -35,6 +35,9 @@ func (a *Analysis) Expect(e Expectation) error {
 	if a.traffic == nil {
 		a.traffic = new(trafficShare)
 	}
+	if a.traffic.share == 0 && e.Share > 0 {
+		a.heard.begin(e.From)
+	}
 	if a.unanswered != nil {
 		a.unanswered.expect(e)
 	}

@@ -30,7 +30,8 @@ const shareWeight = 2.0 / 3
 //     where they are: Expectation.Loose.
 type unanswered struct {
 	process    *stats.Shortfall
-	dispersion float64 // of the configuration; 0 for none: routers draw each request by itself
+	dispersion float64       // of the configuration; 0 for none: routers draw each request by itself
+	within     time.Duration // that an answer may take; 0 for as stable's do
 	expected   Expectation
 
 	seen, latest portion // up to where nothing was missing, and since
@@ -54,6 +55,9 @@ type missing struct {
 	Sent   float64   `json:"sent"` // to the canary, about
 }
 
+// lost is how many of them were not answered.
+func (m missing) lost() float64 { return max(0, m.Sent-float64(m.Canary)) }
+
 const (
 	// followed is how long routers get to follow a new weight.
 	followed = 1250 * time.Millisecond
@@ -64,9 +68,9 @@ const (
 	leastPart = 0.05
 )
 
-func newUnanswered(c Config) (*unanswered, error) {
+func newUnanswered(m Metric, c Config) (*unanswered, error) {
 	p, err := stats.NewShortfall(c.Config)
-	return &unanswered{process: p, dispersion: c.Dispersion}, err
+	return &unanswered{process: p, dispersion: c.Dispersion, within: seconds(m.Within)}, err
 }
 
 // expect bets anew at every weight above the one before.
@@ -87,8 +91,11 @@ func (u *unanswered) expect(e Expectation) {
 // The counters of one version may have been read up to an interval before those of the
 // other; half of that the null allows for.
 func (u *unanswered) settled(i metrics.Interval, d delay) float64 {
-	length := i.End.Sub(i.Start)
-	from := u.expected.From.Add(followed + length/2 + d.typical())
+	length, takes := i.End.Sub(i.Start), u.within
+	if takes == 0 {
+		takes = d.typical()
+	}
+	from := u.expected.From.Add(followed + length/2 + takes)
 	return min(1, float64(i.End.Sub(from))/float64(length))
 }
 

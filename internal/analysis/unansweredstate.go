@@ -11,6 +11,10 @@ import (
 type endedState struct {
 	GivenUp    bool             `json:"givenUp,omitempty"`
 	End        time.Time        `json:"end"`
+	Counted    Counted          `json:"counted"`
+	Begun      time.Time        `json:"begun"`
+	DueStable  float64          `json:"dueStable,omitempty"`
+	DueCanary  float64          `json:"dueCanary,omitempty"`
 	Before     time.Duration    `json:"before,omitempty"`
 	Lately     time.Duration    `json:"lately,omitempty"`
 	Unanswered *unansweredState `json:"unanswered,omitempty"`
@@ -25,7 +29,10 @@ type unansweredState struct {
 }
 
 func (a *Analysis) saveEnded() (endedState, error) {
-	s := endedState{GivenUp: a.ended.givenUp, End: a.ended.end, Before: a.delay.before, Lately: a.delay.lately}
+	s := endedState{
+		GivenUp: a.ended.givenUp, End: a.ended.end, Before: a.delay.before, Lately: a.delay.lately,
+		Counted: a.heard.Counted, Begun: a.heard.begun, DueStable: a.heard.dueStable, DueCanary: a.heard.dueCanary,
+	}
 	if u := a.unanswered; u != nil {
 		text, err := u.process.MarshalText()
 		if err != nil {
@@ -40,10 +47,13 @@ func (a *Analysis) loadEnded(s endedState) error {
 	switch {
 	case (s.Unanswered == nil) != (a.unanswered == nil):
 		return errors.New("it tells of unanswered requests, or should")
+	case !(s.DueStable >= 0 && s.DueCanary >= 0):
+		return fmt.Errorf("%v and %v requests were due", s.DueStable, s.DueCanary)
 	case s.Before < 0 || s.Lately < 0:
 		return fmt.Errorf("answers took %s and %s", s.Before, s.Lately)
 	}
 	a.ended = ended{s.GivenUp, s.End}
+	a.heard = heard{s.Counted, s.Begun, s.DueStable, s.DueCanary}
 	a.delay = delay{s.Before, s.Lately}
 	if s.Unanswered == nil {
 		return nil

@@ -30,6 +30,7 @@ type Verdict struct {
 	Outlook  *Outlook        `json:"outlook,omitempty"`
 	Versions Versions        `json:"versions"`
 	Seconds  float64         `json:"seconds"` // from the first interval to the last
+	Counted  Counted         `json:"counted,omitzero"`
 	Rollback Evidence        `json:"rollback"`
 	Causes   []string        `json:"causes,omitempty"`
 	Metrics  []MetricVerdict `json:"metrics"`
@@ -116,6 +117,7 @@ func (a *Analysis) Verdict() (Verdict, error) {
 		Reason:   a.reason,
 		Versions: a.versions,
 		Seconds:  a.end.Sub(a.start).Seconds(),
+		Counted:  a.heard.Counted,
 		Causes:   slices.Clone(a.causes),
 		Pods:     a.pods.verdict(),
 		Method:   Method{a.config, a.config.Hash()},

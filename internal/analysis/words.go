@@ -26,6 +26,9 @@ func (v *Verdict) sentence() string {
 	if v.Traffic != nil && v.Traffic.Differs && !slices.Contains(v.Causes, Unanswered) {
 		text += fmt.Sprintf(". The route is to give the canary %s of the requests, and it got %s",
 			percent(v.Traffic.Configured), percent(v.Traffic.Observed))
+		if v.Traffic.Loose != "" {
+			text += ", which need not mean anything: " + v.Traffic.Loose
+		}
 	}
 	return text + "."
 }

@@ -58,6 +58,8 @@ func TestAgainAnswers(t *testing.T) {
 	doubtful.plan.Policy.Doubt = canary.Pause
 	quiet := ripe(plan(), 2)
 	quiet.plan.Policy.NoData, quiet.seen.Silent = canary.Pause, 2*time.Minute
+	oneQuiet := ripe(plan(), 2)
+	oneQuiet.plan.Policy.NoData, oneQuiet.seen.CanarySilent = canary.Pause, 2*time.Minute
 	late := ripe(plan(), 2)
 	late.seen.Now = late.seen.Now.Add(time.Hour)
 	slow := at(plan(), 0)
@@ -71,6 +73,7 @@ func TestAgainAnswers(t *testing.T) {
 		{first, canary.CauseRamp, canary.TakeStep},
 		{doubtful, canary.CauseDoubt, canary.Wait},
 		{quiet, canary.CauseNoData, canary.Wait},
+		{oneQuiet, canary.CauseNoData, canary.Wait},
 		{late, canary.CauseTimeout, canary.Wait},
 		{slow, canary.CauseTimeout, canary.Wait},
 	} {

@@ -141,7 +141,7 @@ func mayStep(c scene, a canary.Action) bool {
 	if !o.CanaryReady || !o.StableReady || o.Interrupted || o.Foreign != "" || next.Weight < was.Weight {
 		return false
 	}
-	if o.Silent > 0 && was.Weight > 0 {
+	if o.Silent+o.CanarySilent+o.StableSilent > 0 && was.Weight > 0 {
 		return false
 	}
 	if next.Step == was.Step {

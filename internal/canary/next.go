@@ -102,7 +102,7 @@ func (r round) harm() string {
 	case o.Verdict == Fail:
 		return said(o.Why, "the evidence is against the canary")
 	case r.plan.Budget > 0 && o.spent() > r.plan.Budget:
-		return fmt.Sprintf("the canary caused about %.0f users' errors, and the plan's budget is %g", o.Harm, r.plan.Budget)
+		return fmt.Sprintf("the canary failed about %.0f users, and the plan's budget is %g", o.Harm, r.plan.Budget)
 	case o.Broken != "":
 		return "the canary will not become ready: " + o.Broken
 	}
@@ -173,10 +173,27 @@ func (r round) paused() Action {
 // spite of it waits as long again.
 func (r round) silent() Action {
 	limit := r.plan.NoData.Std()
-	if !r.counted() || r.seen.Silent <= limit || r.now.Sub(r.was.Resumed) <= limit {
+	quiet, why := r.unheard()
+	if quiet <= limit || r.now.Sub(r.was.Resumed) <= limit {
 		return Action{}
 	}
-	return r.follow(r.plan.Policy.NoData, CauseNoData, fmt.Sprintf("there have been no counts for %s", brief(r.seen.Silent)))
+	return r.follow(r.plan.Policy.NoData, CauseNoData, why)
+}
+
+// unheard is how long nothing is known of both versions, or of one; zero where
+// there are counts, or need be none.
+func (r round) unheard() (time.Duration, string) {
+	const one = "nothing has been counted of %s for %s, though it has %d%% of the traffic and %s was counted"
+	switch o := r.seen; {
+	case !r.counted():
+	case o.Silent > 0:
+		return o.Silent, fmt.Sprintf("there have been no counts for %s", brief(o.Silent))
+	case o.CanarySilent > 0:
+		return o.CanarySilent, fmt.Sprintf(one, "the canary", brief(o.CanarySilent), o.Weights.Canary, "stable")
+	case o.StableSilent > 0:
+		return o.StableSilent, fmt.Sprintf(one, "stable", brief(o.StableSilent), o.Weights.Stable, "the canary")
+	}
+	return 0, ""
 }
 
 // overdue follows the policy when the whole release takes too long.

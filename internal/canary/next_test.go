@@ -103,3 +103,18 @@ func TestBudgetIsNotSpentByChance(t *testing.T) {
 		t.Errorf("%s: %s", a.Do, a.Why)
 	}
 }
+
+// One version of which nothing is counted is named, with what it should have had.
+func TestSilenceOfOneVersionHasWords(t *testing.T) {
+	for want, seen := range map[string]canary.Observation{
+		"nothing has been counted of the canary for 12s, though it has 50% of the traffic and stable was counted": {CanarySilent: 12 * time.Second},
+		"nothing has been counted of stable for 12s, though it has 50% of the traffic and the canary was counted": {StableSilent: 12 * time.Second},
+		"there have been no counts for 5s": {Silent: 5 * time.Second, CanarySilent: 12 * time.Second},
+	} {
+		c := ripe(plan(), 2)
+		c.seen.Silent, c.seen.CanarySilent, c.seen.StableSilent = seen.Silent, seen.CanarySilent, seen.StableSilent
+		if a := canary.Next(c.plan, c.state, c.seen); a.Do != canary.Wait || a.Why != want {
+			t.Errorf("%s: %s, want %s", a.Do, a.Why, want)
+		}
+	}
+}

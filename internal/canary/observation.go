@@ -15,8 +15,8 @@ type Observation struct {
 	// Exposure is how many requests the canary answered since this step began, and
 	// Total since the release began.
 	Exposure, Total uint64
-	// Harm estimates the users' errors that the canary caused beyond what stable
-	// would have; Rate is the requests per second of both versions together, and
+	// Harm estimates the users who got no answer of the canary, or a bad one, beyond
+	// those that stable would have failed; Rate is the requests per second of both versions together, and
 	// Risk the share of bad requests above stable's that the evidence still
 	// allows the canary: 1 while nothing is known. They are for the budget and the
 	// ramp.
@@ -33,6 +33,10 @@ type Observation struct {
 	// Silent is how long the source of counts has told nothing; zero while it
 	// does.
 	Silent time.Duration
+	// CanarySilent and StableSilent are how long nothing has been counted of one version
+	// although it has traffic and the other was counted; zero where it was, or may
+	// have had no request by chance.
+	CanarySilent, StableSilent time.Duration
 	// CanaryReady and StableReady say that a version has a Pod that can answer;
 	// Unready is how long the canary has had none.
 	CanaryReady, StableReady bool

@@ -161,6 +161,7 @@ func anySight(t *rapid.T) canary.Observation {
 		Total:   rapid.Uint64().Draw(t, "total"), Exposure: rapid.Uint64().Draw(t, "exposed"),
 		Harm: number.Draw(t, "harm"), HarmError: number.Draw(t, "its error"), Rate: number.Draw(t, "rate"), Risk: number.Draw(t, "risk"),
 		Needs: number.Draw(t, "needs"), Lag: seconds(t, "lag", 20).Std(), Silent: seconds(t, "silent", 40).Std(),
+		CanarySilent: seconds(t, "canary silent", 40).Std(), StableSilent: seconds(t, "stable silent", 40).Std(),
 		CanaryReady: rapid.Bool().Draw(t, "canary ready"), StableReady: rapid.Bool().Draw(t, "stable ready"),
 		Foreign: rapid.SampledFrom([]string{"", "", "kubectl did"}).Draw(t, "foreign"), Interrupted: rapid.Bool().Draw(t, "interrupted"),
 		Gate:     rapid.SampledFrom([]canary.Gate{"", canary.GateOpen, canary.GateClosed, canary.GateDenied}).Draw(t, "gate"),

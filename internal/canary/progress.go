@@ -48,10 +48,9 @@ func (r round) unfit() string {
 		return "the canary has no ready Pod"
 	case !o.StableReady:
 		return "stable has no ready Pod: there would be no way back"
-	case o.Silent > 0 && r.counted():
-		return fmt.Sprintf("there have been no counts for %s", brief(o.Silent))
 	}
-	return ""
+	_, why := r.unheard()
+	return why
 }
 
 // counted reports whether the canary must have requests. At a step for those

@@ -118,6 +118,9 @@ func events() map[string]func(*scene) {
 		"interrupt":        seen(func(o *canary.Observation) { o.Interrupted = true }),
 		"blip":             seen(func(o *canary.Observation) { o.Silent = 15 * time.Second }),
 		"silence":          seen(func(o *canary.Observation) { o.Silent = 2 * time.Minute }),
+		"blip-of-canary":   seen(func(o *canary.Observation) { o.CanarySilent = 15 * time.Second }),
+		"canary-silent":    seen(func(o *canary.Observation) { o.CanarySilent = 2 * time.Minute }),
+		"stable-silent":    seen(func(o *canary.Observation) { o.StableSilent = 2 * time.Minute }),
 		"late":             seen(func(o *canary.Observation) { o.Now = o.Now.Add(time.Hour) }),
 		"open":             seen(func(o *canary.Observation) { o.Gate = canary.GateOpen }),
 		"denied":           seen(func(o *canary.Observation) { o.Gate = canary.GateDenied }),
@@ -133,7 +136,7 @@ func events() map[string]func(*scene) {
 		"rolled-out":       seen(func(o *canary.Observation) { o.Rolled = canary.RolledOut }),
 		"roll-failed":      seen(func(o *canary.Observation) { o.Rolled = canary.RollFailed }),
 	}
-	for _, name := range []string{"weights", "foreign", "interrupt", "silence", "late", "nothing"} {
+	for _, name := range []string{"weights", "foreign", "interrupt", "silence", "canary-silent", "stable-silent", "late", "nothing"} {
 		list[name+"/hold"] = policy(name, canary.Hold)
 		list[name+"/pause"] = policy(name, canary.Pause)
 		list[name+"/back"] = policy(name, canary.RollBack)
@@ -183,6 +186,15 @@ silence             S     .     .     .    .    S    .    .    .     .     .    
 silence/hold        S     .     .     .    .    S    .    .    .     .     .    .    .
 silence/pause       S     P     P     P    P    S    P    .    .     .     .    .    .
 silence/back        S     B     B     B    B    S    B    .    .     .     .    .    .
+blip-of-canary      S     .     .     .    .    S    .    .    .     .     .    .    .
+canary-silent       S     .     .     .    .    S    .    .    .     .     .    .    .
+canary-silent/hold  S     .     .     .    .    S    .    .    .     .     .    .    .
+canary-silent/pause S     P     P     P    P    S    P    .    .     .     .    .    .
+canary-silent/back  S     B     B     B    B    S    B    .    .     .     .    .    .
+stable-silent       S     .     .     .    .    S    .    .    .     .     .    .    .
+stable-silent/hold  S     .     .     .    .    S    .    .    .     .     .    .    .
+stable-silent/pause S     P     P     P    P    S    P    .    .     .     .    .    .
+stable-silent/back  S     B     B     B    B    S    B    .    .     .     .    .    .
 late                P     P     P     P    P    P    P    .    .     .     .    .    .
 late/hold           S     .     P     G    .    S    S    .    .     .     .    .    .
 late/pause          P     P     P     P    P    P    P    .    .     .     .    .    .

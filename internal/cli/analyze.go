@@ -302,6 +302,9 @@ func unheard(v analysis.Verdict) bool {
 // which none is needed.
 func spotless(v analysis.Verdict) bool {
 	for _, m := range v.Metrics {
+		if m.Name == analysis.GivenUp || m.Name == analysis.Unanswered {
+			continue // which have a level of their own
+		}
 		if m.Canary.Requests == 0 || m.Stable.Bad+m.Canary.Bad > 0 || m.Negligible != nil {
 			return false
 		}

@@ -117,7 +117,10 @@ func limitsTable(limits []analysis.LimitVerdict) string {
 }
 
 func agreement(t *analysis.TrafficVerdict) string {
-	if t.Differs {
+	switch {
+	case t.Differs && t.Loose != "":
+		return "it differs by more than a fifth, which need not mean anything: " + t.Loose
+	case t.Differs:
 		return "it differs by more than a fifth"
 	}
 	return "no sign that it differs by more than a fifth"

@@ -83,8 +83,8 @@ type Known struct {
 	Counted time.Time `json:"counted,omitzero"`
 	// Metrics are in the order of the plan; errors first.
 	Metrics []Metric `json:"metrics,omitempty"`
-	// Harm estimates the users' errors that the canary caused beyond what stable
-	// would have. Needed is how many seconds more a decision takes if all goes on
+	// Harm estimates the users who got no answer of the canary, or a bad one, beyond
+	// those that stable would have failed. Needed is how many seconds more a decision takes if all goes on
 	// as it has.
 	Harm   float64  `json:"harm,omitempty"`
 	Needed *float64 `json:"needed,omitempty"`

@@ -32,9 +32,9 @@ type Analysis struct {
 	Limits  []Limit         `json:"limits,omitempty"`
 	// GivenUp and Unanswered requests are judged besides the metrics and limits, which
 	// share what these leave of Alpha.
-	GivenUp    Outcome `json:"givenUp,omitzero"`
-	Unanswered Outcome `json:"unanswered,omitzero"`
-	Pods       *Pods   `json:"pods,omitempty"` // nil where nobody watches them
+	GivenUp    Outcome    `json:"givenUp,omitzero"`
+	Unanswered Unanswered `json:"unanswered,omitzero"`
+	Pods       *Pods      `json:"pods,omitempty"` // nil where nobody watches them
 }
 
 // Metric is one thing that can be bad about a request.
@@ -53,8 +53,7 @@ type Metric struct {
 	Negligible *Share   `json:"negligible,omitempty"`
 }
 
-// Outcome is how requests are judged that users do not wait for, or that are not
-// answered.
+// Outcome is how requests are judged that end without an answer.
 type Outcome struct {
 	// Weight is their part of Alpha; 0 leaves them out.
 	Weight Share `json:"weight"`
@@ -62,6 +61,14 @@ type Outcome struct {
 	Tolerance  *Share   `json:"tolerance,omitempty"`
 	Margin     *float64 `json:"margin,omitempty"`
 	Negligible *Share   `json:"negligible,omitempty"`
+}
+
+// Unanswered is how requests are judged that are sent and not answered.
+type Unanswered struct {
+	Outcome
+	// Within is how long an answer may take that is not missing yet; 0 for as long as
+	// stable's take.
+	Within canary.Duration `json:"within,omitempty"`
 }
 
 // Limit is the greatest share of the canary's requests that may be bad, whatever
@@ -98,7 +105,7 @@ func DefaultAnalysis() Analysis {
 		OnsetIntervals: c.OnsetIntervals,
 		Metrics:        []Metric{{Name: analysis.Errors}},
 		GivenUp:        defaultOutcome(),
-		Unanswered:     defaultOutcome(),
+		Unanswered:     Unanswered{Outcome: defaultOutcome()},
 		Pods:           &Pods{MaxRestarts: gate.MaxRestarts, Unready: ofSeconds(gate.Unready), Calm: ofSeconds(gate.Calm)},
 	}
 }
@@ -148,13 +155,13 @@ func (a Analysis) withOutcomes(c analysis.Config) analysis.Config {
 	for i := range c.Limits {
 		c.Limits[i].Weight *= rest
 	}
-	for _, o := range []struct {
-		name string
-		of   Outcome
-	}{{analysis.GivenUp, a.GivenUp}, {analysis.Unanswered, a.Unanswered}} {
-		if o.of.Weight != 0 {
-			c.Metrics = append(c.Metrics, o.of.metric(o.name))
-		}
+	if a.GivenUp.Weight != 0 {
+		c.Metrics = append(c.Metrics, a.GivenUp.metric(analysis.GivenUp))
+	}
+	if a.Unanswered.Weight != 0 {
+		m := a.Unanswered.metric(analysis.Unanswered)
+		m.Within = a.Unanswered.Within.Std().Seconds()
+		c.Metrics = append(c.Metrics, m)
 	}
 	return c
 }

@@ -86,11 +86,12 @@ func (a Analysis) checkOutcomes(at string, all *checks) {
 	for _, o := range []struct {
 		name string
 		of   Outcome
-	}{{"givenUp", a.GivenUp}, {"unanswered", a.Unanswered}} {
+	}{{"givenUp", a.GivenUp}, {"unanswered", a.Unanswered.Outcome}} {
 		at := at + o.name + "."
 		all.unless(o.of.Weight >= 0, at+"weight", "it cannot be negative, and is %v", o.of.Weight)
 		Metric{Tolerance: o.of.Tolerance, Margin: o.of.Margin, Negligible: o.of.Negligible}.checkOwn(at, all)
 	}
+	all.unless(a.Unanswered.Within >= 0, at+"unanswered.within", "it cannot be negative, and is %s", a.Unanswered.Within)
 	sum := a.GivenUp.Weight + a.Unanswered.Weight
 	all.unless(sum < 1, at+"unanswered.weight", "givenUp and unanswered take %s of alpha, and leave nothing for the metrics", figure(float64(sum)))
 }

@@ -144,6 +144,16 @@ func (e *explanation) rollback() {
 	for _, m := range a.Metrics {
 		e.metric(m)
 	}
+	if a.GivenUp.Weight > 0 {
+		tolerance := a.Tolerance
+		if own := a.GivenUp.Tolerance; own != nil {
+			tolerance = *own
+		}
+		e.line("  - its users are shown to give up more than %s times as often as stable's, where that is counted%s", figure(1+float64(tolerance)), e.or("", at+"givenUp"))
+	}
+	if a.Unanswered.Weight > 0 {
+		e.line("  - it is shown to hang, or not to be reached: hardly any of what it is sent is answered%s", e.or("", at+"unanswered"))
+	}
 	for _, l := range a.Limits {
 		bad := "fail"
 		if l.Metric == Latency {
@@ -202,7 +212,7 @@ func (e *explanation) policies() {
 		name, when string
 		r          canary.Response
 	}{
-		{"noData", "no counts for " + e.or(short(e.plan.NoData.Std()), "spec.noData"), p.NoData},
+		{"noData", "no counts for " + e.or(short(e.plan.NoData.Std()), "spec.noData") + ", or none of one version that has traffic", p.NoData},
 		{"timeout", "a step or the release takes too long", p.Timeout},
 		{"doubt", "all steps are over and the terms of the promotion are not met", p.Doubt},
 		{"foreign", "somebody else changes the route, a Deployment or the subsets", p.Foreign},

@@ -32,7 +32,7 @@ func TestExplainEverything(t *testing.T) {
 	}
 	// Of a plan that no file says, all is default.
 	got.Reset()
-	if err := planfile.Default().Explain(&got); err != nil || strings.Count(got.String(), "(default)") != 13 {
+	if err := planfile.Default().Explain(&got); err != nil || strings.Count(got.String(), "(default)") != 15 {
 		t.Errorf("%v:\n%s", err, &got)
 	}
 }

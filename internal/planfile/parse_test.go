@@ -3,6 +3,7 @@ package planfile_test
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -268,6 +269,11 @@ spec:
 		{"no weight left", head + "spec: {analysis: {metrics: [{name: errors, weight: 1}], limits: [{metric: errors, share: 1%}]}}", []string{
 			"plan.yaml:3:28: spec.analysis.metrics: the weights that are said sum to 1, and leave nothing for the others",
 		}},
+		{"requests without an answer", head + "spec: {analysis: {givenUp: {weight: 60%, margin: 1}, unanswered: {weight: 40%, within: -1s}}}", []string{
+			"plan.yaml:3:50: spec.analysis.givenUp.margin: margin 1 is not above 1 and at most 1000",
+			"plan.yaml:3:75: spec.analysis.unanswered.weight: givenUp and unanswered take 1 of alpha, and leave nothing for the metrics",
+			"plan.yaml:3:88: spec.analysis.unanswered.within: it cannot be negative, and is -1s",
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := planfile.Parse([]byte(test.text), "plan.yaml")
@@ -281,6 +287,54 @@ spec:
 				t.Error("the error tells a secret")
 			}
 		})
+	}
+}
+
+// Requests without an answer are judged unless the plan leaves them out, and the
+// metrics share what they leave of alpha.
+func TestRequestsWithoutAnAnswer(t *testing.T) {
+	share := func(v float64) *float64 { return &v }
+	for _, test := range []struct {
+		analysis string
+		want     []analysis.Metric
+	}{
+		{"{}", analysis.Default().Metrics},
+		{"{givenUp: {weight: 0}, unanswered: {weight: 0}}", []analysis.Metric{{Name: "errors", Weight: 1, Does: "fails"}}},
+		{"{givenUp: {weight: 10%, tolerance: 50%, negligible: 2%}, unanswered: {weight: 30%, within: 10s}, metrics: [{name: errors, weight: 50%}, {name: latency, over: 1s}]}", []analysis.Metric{
+			{Name: "errors", Weight: 0.3, Does: "fails"},
+			{Name: "latency le=1", Weight: 0.3, Does: "takes longer than 1s"},
+			{Name: "given-up", Weight: 0.1, Does: "is given up on", Tolerance: share(0.5), Negligible: share(0.02)},
+			{Name: "unanswered", Weight: 0.3, Does: "leaves requests unanswered", Negligible: share(0.01), Within: 10},
+		}},
+	} {
+		d, err := planfile.Parse([]byte(head+"spec: {analysis: "+test.analysis+"}"), "plan.yaml")
+		if err != nil {
+			t.Errorf("%s: %v", test.analysis, err)
+			continue
+		}
+		method, err := d.Analysis()
+		if err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(test.want, method.Metrics, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.analysis, diff)
+		}
+	}
+}
+
+// A plan that was stored before such requests were judged goes on without.
+func TestStoredPlanWithoutThem(t *testing.T) {
+	stored, err := planfile.Default().Stored()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := regexp.MustCompile(`,"(givenUp|unanswered)":\{[^}]*\}`).ReplaceAll(stored, nil)
+	d, err := planfile.Load(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := d.Analysis(); err != nil || len(m.Metrics) != 1 || m.Metrics[0].Weight != 1 {
+		t.Errorf("%v: %+v", err, m.Metrics)
 	}
 }
 

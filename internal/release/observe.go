@@ -30,6 +30,7 @@ func (e *Engine) observe() canary.Observation {
 		Foreign:     e.foreign(),
 		Interrupted: e.stop != "",
 	}
+	o.StableSilent, o.CanarySilent = e.evidence.analysis.Silence()
 	if known := e.evidence.latest(); known != nil && known.Verdict == o.Verdict {
 		o.Why = known.Why
 	}

@@ -65,6 +65,9 @@ func basis(r record.Release) string {
 func hurt(r record.Release) string {
 	h := r.Hurt
 	switch {
+	case h.Harm > float64(h.Bad)+0.5: // beyond those that failed there are some who got nothing
+		return fmt.Sprintf("It answered %s, of which %s failed; about %s users got no answer, or a bad one, whom %s would have served.",
+			requests(h.Requests), analysis.Thousands(h.Bad), digits(math.Round(h.Harm)), r.From)
 	case h.Requests == 0:
 		return "No request is known to have been hurt."
 	case h.Bad == 0:
