@@ -15,6 +15,9 @@ type Expectation struct {
 	// From is when the weight was written. Intervals that begin before say nothing
 	// about it.
 	From time.Time `json:"from"`
+	// Unsplit says that requests reach stable by rules without the weight, so that of
+	// all that are counted the canary's may be far fewer.
+	Unsplit bool `json:"unsplit,omitempty"`
 	// Loose says why the requests that are counted need not have this share although
 	// nothing is wrong: rules of the route that are not split, connections or
 	// sessions that stay where they are. A difference then warns and does not decide.

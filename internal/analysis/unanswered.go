@@ -22,7 +22,8 @@ const shareWeight = 2.0 / 3
 // weight where
 //
 //   - requests reach stable by other routes or rules than the one with the weight:
-//     up to half of all, at first, and up to any part once it was seen;
+//     up to half of all, at first, nine tenths where the route is known to have such
+//     rules, and up to any part once it was seen;
 //   - the weight is new. Routers follow it after a moment, versions are not read at
 //     the same moment, and a request is counted when it ends: see settled;
 //   - stable's requests are counted several times, for their retries: up to twice;
@@ -76,7 +77,7 @@ func newUnanswered(m Metric, c Config) (*unanswered, error) {
 // expect bets anew at every weight above the one before.
 func (u *unanswered) expect(e Expectation) {
 	if e.Share == u.expected.Share {
-		u.expected.Loose = e.Loose
+		u.expected.Loose, u.expected.Unsplit = e.Loose, e.Unsplit
 		return
 	}
 	more := e.Share > u.expected.Share
@@ -101,12 +102,14 @@ func (u *unanswered) settled(i metrics.Interval, d delay) float64 {
 
 // floor is the least part of the requests that are the canary's by the null.
 func (u *unanswered) floor() float64 {
-	const half = 0.5
-	had := 1.0
+	least, had := 0.5, 1.0
+	if u.expected.Unsplit {
+		least = 0.1
+	}
 	if u.seen.Due >= knownFrom {
 		had = min(1, float64(u.seen.Had)/u.seen.Due)
 	}
-	return half * had * u.expected.Share
+	return least * had * u.expected.Share
 }
 
 // add takes an interval of all requests that ended.

@@ -122,6 +122,20 @@ func TestRequestsThatAreNotSplit(t *testing.T) {
 	}
 }
 
+// A route that is known to have rules without the weight may give the canary a seventh
+// of it from the first; that it answers nobody is found all the same.
+func TestRequestsByOtherRules(t *testing.T) {
+	known := func() *analysis.Analysis {
+		a := sent(t, quick())
+		expect(t, a, analysis.Expectation{Share: 0.1, Unsplit: true})
+		return a
+	}
+	lively(t, known(), 0, 600, 0.015)
+	if took := hangs(t, known(), 0, 40); took > 16 {
+		t.Errorf("found after %d s", took)
+	}
+}
+
 // Where most of stable's answers take 3 s, the canary's come after 3 s too.
 func TestAnswersThatTakeLong(t *testing.T) {
 	a := sent(t, took(10_000, map[float64]uint64{1: 10_000, 2.5: 9_000, 5: 0}))

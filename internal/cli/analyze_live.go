@@ -215,7 +215,7 @@ func (l *live) readRoute(ctx context.Context) error {
 }
 
 func (l *live) expect(route traffic.Route) error {
-	return l.analysis.Expect(analysis.Expectation{Share: float64(route.Weights.Canary) / 100, From: l.Clock.Now()})
+	return l.analysis.Expect(analysis.Expectation{Share: float64(route.Weights.Canary) / 100, Unsplit: route.Unsplit, From: l.Clock.Now()})
 }
 
 // relevant are the intervals of the metrics that decide, in the order of time: the

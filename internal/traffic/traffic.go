@@ -48,6 +48,9 @@ type Route struct {
 	Canary    string // empty when the route names one version only
 	Weights   canary.Weights
 	Position  *canary.Position
+	// Unsplit says that other rules of the route send requests to the stable version
+	// alone, so that the canary has less of them all than its weight.
+	Unsplit bool
 	// Beside is what the route carries for the release besides the weights.
 	Beside Beside
 	// Notes are what it remembers besides the position: the values of

@@ -35,6 +35,7 @@ func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error
 	if w, ok := weightsOf(rules, route); ok {
 		route.Weights = w
 	}
+	route.Unsplit = alsoAlone(rules, route)
 	route.Beside = besideOf(vs, rules, route)
 	route.App = app
 	if app == "" && route.Position != nil {
@@ -109,6 +110,16 @@ func roles(route traffic.Route, rules []rule) (stable, onTrial string, err error
 	return "", "", hint.Wrap(fmt.Errorf("%s: %w: a rule splits host %s between %d versions (%s)",
 		route, traffic.ErrNotSplit, route.Host, len(versions), strings.Join(versions, ", ")),
 		"a release is of two versions: take the others out with kubectl edit virtualservice %s -n %s", route.Name, route.Namespace)
+}
+
+// alsoAlone reports whether a rule sends to the host and not to the canary, beside one
+// that is split between both.
+func alsoAlone(rules []rule, route traffic.Route) bool {
+	split := slices.ContainsFunc(rules, func(r rule) bool { return r.both(route) })
+	return split && slices.ContainsFunc(rules, func(r rule) bool {
+		_, toCanary := r.to(route.Host, route.Namespace, route.Canary)
+		return !toCanary && slices.ContainsFunc(r.legs, func(l leg) bool { return sameHost(l.host, route.Host, route.Namespace) })
+	})
 }
 
 // busy are the versions, of those given, that get traffic.
