@@ -151,7 +151,9 @@ func TestLargerRegressionsAreFoundSooner(t *testing.T) {
 		p := drawPlan(t)
 		before := must(p.Requests(0.8))
 		p.CanaryRate = min(1, p.CanaryRate*rapid.Float64Range(1, 1.5).Draw(t, "more"))
-		if after := must(p.Requests(0.8)); after > before*(1+1e-9) {
+		// A search for a maximum knows where it is to half of a number's digits, and the
+		// variance there no better.
+		if after := must(p.Requests(0.8)); after > before*(1+1e-6) {
 			t.Errorf("%v requests for a larger regression, %v for a smaller", after, before)
 		}
 	})
