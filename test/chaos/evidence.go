@@ -83,6 +83,19 @@ func outcomeOf(at labtest.Sight) canary.Phase {
 	return ""
 }
 
+// endOf is when the release ended that outcomeOf tells of, as the engine wrote it
+// down; zero where it did not.
+func endOf(at labtest.Sight) time.Time {
+	r := at.Release()
+	switch {
+	case r.Phase.Over():
+		return r.Since
+	case r.ID == "" && len(at.History) > 0:
+		return at.History[0].Ended
+	}
+	return time.Time{}
+}
+
 // phase is where the release ended; empty where it did not.
 func (e evidence) phase() canary.Phase {
 	at := e.last()

@@ -44,6 +44,18 @@ func good() evidence {
 	return e
 }
 
+// TestWatchThatIsLate: what drove ended rightly, though the harness saw the end of the
+// release only later.
+func TestWatchThatIsLate(t *testing.T) {
+	e := good()
+	end := &e.routes[4]
+	end.Position.Release.Since = end.At
+	end.At = end.At.Add(30 * time.Second)
+	if wrong := statusTrue(e); len(wrong) > 0 {
+		t.Errorf("%q", wrong)
+	}
+}
+
 // TestInvariants: a good run violates nothing, and whatever is made wrong in it is
 // found.
 func TestInvariants(t *testing.T) {
