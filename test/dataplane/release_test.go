@@ -1,11 +1,12 @@
 package dataplane
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -17,30 +18,45 @@ import (
 
 // A trial is a release of a canary, with default flags, while users send requests.
 type trial struct {
-	name   string
-	fault  string // variable of versioned-echo that the canary has
-	route  string // time-out of the route, as "500ms"; empty for none
-	users  func(*mesh.Sidecar) user
-	ask    request
-	status int    // how canaryctl release ends
-	says   string // among other things
+	name    string
+	fault   string // variables of versioned-echo that the canary has
+	timeout string // of the route, as "500ms"; empty for none
+	users   func(*mesh.Sidecar) user
+	ask     request
+	says    string // why it is rolled back
 }
 
-// testReleases runs canaryctl against the real mesh: it writes weights to the API server,
-// istiod gives them to the client's Envoy, and Prometheus reads what Envoys count.
+// trials are a canary of each kind of failure.
+func trials() []trial {
+	call := request{method: "/canaryctl.echo.v1.Echo/Echo"}
+	waiting := func(r request, d time.Duration) request { r.patience = d; return r }
+	return []trial{
+		{name: "erring", fault: "FAULT_ERROR_SHARE=0.3", users: http1},
+		{name: "timed out by the route", fault: "FAULT_HANG_SHARE=0.3", timeout: "500ms", users: http1},
+		{name: "given up", fault: "FAULT_HANG_SHARE=0.3", users: http1, ask: waiting(request{}, time.Second)},
+		{name: "given up over HTTP/2", fault: "FAULT_HANG_SHARE=0.3", users: http2, ask: waiting(request{}, time.Second)},
+		{name: "hanging", fault: "FAULT_HANG_SHARE=1", users: http1},
+		{name: "hanging until users give up", fault: "FAULT_HANG_SHARE=1", users: http1, ask: waiting(request{}, 2*time.Second)},
+		{name: "breaking off", fault: "FAULT_BREAK_SHARE=0.3", users: http1},
+		{name: "resetting", fault: "FAULT_RESET_SHARE=0.3", users: http1},
+		{name: "gRPC INTERNAL", fault: "FAULT_GRPC_SHARE=0.3", users: grpcUser, ask: call},
+		{name: "gRPC UNAVAILABLE", fault: "FAULT_GRPC_SHARE=0.3 FAULT_GRPC_STATUS=14", users: grpcUser, ask: call},
+		{name: "gRPC past its deadline", fault: "FAULT_HANG_SHARE=0.3", users: grpcUser, ask: waiting(call, 500*time.Millisecond)},
+	}
+}
+
+// testReleases runs canaryctl against the real mesh: it writes weights to the API
+// server, istiod gives them to the client's Envoy, and Prometheus reads what Envoys
+// count.
 func (p *plane) testReleases(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	prometheus, err := p.mesh.Observe(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(prometheus.Stop)
-	p.must(ctx, t, "kubectl", "apply", "-f", "../../k8s/base")
-	p.must(ctx, t, "kubectl", "rollout", "status", "deploy/versioned-echo-v1", "--timeout=1m")
-	for _, one := range []trial{
-		{name: "erring", fault: "FAULT_ERROR_SHARE=0.3", users: http1, status: 3},
-	} {
+	for _, one := range trials() {
 		t.Run(one.name, func(t *testing.T) { one.run(t, p, prometheus.URL) })
 	}
 }
@@ -49,38 +65,40 @@ func (one trial) run(t *testing.T, p *plane, prometheus string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	one.ask.app, one.ask.name = "versioned-echo", one.name
-	p.timeOut(ctx, t, one.route)
+	p.must(ctx, t, "kubectl", "delete", "deploy,virtualservice", "-l", "app=versioned-echo", "--ignore-not-found", "--wait")
+	p.must(ctx, t, "kubectl", "apply", "-f", "../../k8s/base")
+	p.must(ctx, t, "kubectl", "rollout", "status", "deploy/versioned-echo-v1", "--timeout=1m")
+	if one.timeout != "" {
+		p.timeOut(ctx, t, one.timeout)
+	}
 	defer load(ctx, one.users(p.client), one.ask)()
-	defer func() {
-		p.must(context.WithoutCancel(ctx), t, "canaryctl", "delete-canary", "--app", "versioned-echo", "--version", "v2")
-	}()
+	eventually(t, func(ctx context.Context) string { return busy(ctx, prometheus) })
 
-	said, status := p.run(ctx, "canaryctl", "release", "--image", "versioned-echo:v2",
-		"--set-env", one.fault, "--prometheus-url", prometheus)
+	release := []string{"release", "--image", "versioned-echo:v2", "--prometheus-url", prometheus}
+	for variable := range strings.FieldsSeq(one.fault) {
+		release = append(release, "--set-env", variable)
+	}
+	said, status := p.run(ctx, "canaryctl", release...)
 	t.Log(said)
+	if status != 3 {
+		t.Errorf("canaryctl release ended with %d, want 3: rolled back", status)
+	}
+	if !strings.Contains(said, one.says) {
+		t.Errorf("canaryctl release does not say %q", one.says)
+	}
 	if os.Getenv("DBG") != "" {
-		r, _ := http.Get(prometheus + "/api/v1/query?query=istio_requests_total")
+		r, _ := http.Get(prometheus + "/api/v1/query?query=istio_requests_total%7Bapp!=%22failing%22%7D")
 		b, _ := io.ReadAll(r.Body)
 		t.Log(string(b))
 		said, _ := p.run(ctx, "canaryctl", "analyze", "--list-metrics", "--prometheus-url", prometheus)
 		t.Log(said)
 	}
-	if status != one.status {
-		t.Errorf("canaryctl release ended with %d, want %d", status, one.status)
-	}
-	if !strings.Contains(said, one.says) {
-		t.Errorf("canaryctl release does not say %q", one.says)
-	}
 }
 
-// timeOut gives the route one, or takes it away.
+// timeOut gives the route one.
 func (p *plane) timeOut(ctx context.Context, t *testing.T, timeout string) {
 	t.Helper()
-	const at = `"path": "/spec/http/0/timeout"`
-	patch := fmt.Sprintf(`[{"op": "add", %s, "value": "%s"}]`, at, cmp.Or(timeout, "1s"))
-	if timeout == "" {
-		patch = strings.TrimSuffix(patch, "]") + `, {"op": "remove", ` + at + `}]` // it may not be there
-	}
+	patch := fmt.Sprintf(`[{"op": "add", "path": "/spec/http/0/timeout", "value": %q}]`, timeout)
 	p.must(ctx, t, "kubectl", "patch", "virtualservice", "versioned-echo-virtualservice", "--type=json", "-p", patch)
 }
 
@@ -101,4 +119,27 @@ func load(ctx context.Context, send user, r request) (end func()) {
 		}
 	})
 	return func() { cancel(); users.Wait() }
+}
+
+// busy waits until a Prometheus has seen the load of the stable version.
+func busy(ctx context.Context, prometheus string) (wrong string) {
+	const query = `sum(rate(istio_requests_total{destination_version="v1",reporter="source"}[5s])) > 10`
+	at := prometheus + "/api/v1/query?" + url.Values{"query": {query}}.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return err.Error()
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	var answer struct{ Data struct{ Result []any } }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return err.Error()
+	}
+	if len(answer.Data.Result) == 0 {
+		return "the stable version has no load"
+	}
+	return ""
 }

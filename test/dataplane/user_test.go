@@ -22,6 +22,7 @@ import (
 // request is what a user asks the service, through the client's Envoy.
 type request struct {
 	app      string        // whose service; empty is failing
+	method   string        // of gRPC; empty is one of failing
 	name     string        // header x-case: counters are told apart by it
 	route    string        // header x-route, of testdata/routes.yaml
 	fail     string        // header of the package failing
@@ -127,7 +128,7 @@ func grpcUser(client *mesh.Sidecar) user {
 		ctx, cancel := r.wait(ctx)
 		defer cancel()
 		ctx = metadata.NewOutgoingContext(ctx, metadata.New(r.headers()))
-		err := conn.Invoke(ctx, "/failing.Failing/Call", new(emptypb.Empty), new(emptypb.Empty), grpc.CallAuthority(r.host()))
+		err := conn.Invoke(ctx, cmp.Or(r.method, "/failing.Failing/Call"), new(emptypb.Empty), new(emptypb.Empty), grpc.CallAuthority(r.host()))
 		return status.Code(err).String()
 	}
 }
