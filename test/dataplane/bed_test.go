@@ -47,6 +47,22 @@ func (b *bed) route(t *testing.T, file string) {
 	}
 }
 
+// sendsTo waits until requests without a header go to an application.
+func (b *bed) sendsTo(t *testing.T, app *failing.Server) {
+	t.Helper()
+	send := http1(b.client)
+	eventually(t, func(ctx context.Context) string {
+		before := app.Handled()
+		if got := send(ctx, request{name: "probe"}); got != "200" {
+			return "a request got " + got
+		}
+		if app.Handled() == before {
+			return "requests go to the other version"
+		}
+		return ""
+	})
+}
+
 func (b *bed) join(ctx context.Context, t *testing.T, version string) (*mesh.Sidecar, *failing.Server) {
 	t.Helper()
 	app, err := failing.Start(ctx, version)

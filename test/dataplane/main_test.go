@@ -25,7 +25,9 @@ func TestDataplane(t *testing.T) {
 		t.Run("hanging", b.testHanging)
 		t.Run("overflow", b.testOverflow)
 		t.Run("streams count at their end", b.testStreamsCountAtTheirEnd)
+		t.Run("upgrades count at their end", b.testUpgradesCountAtTheirEnd)
 		t.Run("streams stay", b.testStreamsStay)
+		t.Run("hanging fills the connection", b.testHangingFillsTheConnection) // and ends v2
 	})
 	t.Run("releases", p.testReleases)
 }

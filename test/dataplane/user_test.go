@@ -121,14 +121,19 @@ func talk(s grpc.ClientStream) error {
 // grpcUser makes calls with one message each way, on one connection.
 func grpcUser(client *mesh.Sidecar) user {
 	conn, err := grpcConn(client)
+	if err != nil {
+		return func(context.Context, request) string { return err.Error() }
+	}
+	return callOn(conn)
+}
+
+func callOn(conn *grpc.ClientConn) user {
 	return func(ctx context.Context, r request) string {
-		if err != nil {
-			return err.Error()
-		}
 		ctx, cancel := r.wait(ctx)
 		defer cancel()
 		ctx = metadata.NewOutgoingContext(ctx, metadata.New(r.headers()))
-		err := conn.Invoke(ctx, cmp.Or(r.method, "/failing.Failing/Call"), new(emptypb.Empty), new(emptypb.Empty), grpc.CallAuthority(r.host()))
+		method := cmp.Or(r.method, "/failing.Failing/Call")
+		err := conn.Invoke(ctx, method, new(emptypb.Empty), new(emptypb.Empty), grpc.CallAuthority(r.host()))
 		return status.Code(err).String()
 	}
 }

@@ -23,6 +23,7 @@ const (
 	Hang         = "hang"          // no answer until the client or the server goes
 	Stream       = "stream"        // a first part of an answer, then whatever the client wants
 	Break        = "break"         // HTTP: the connection is closed amid the body
+	Upgrade      = "upgrade"       // HTTP: the protocol is switched, and each line comes back
 	Reset        = "reset"         // HTTP: the connection is closed before an answer
 	AfterHeaders = "after-headers" // gRPC: with "=N", status N once headers are sent
 	AfterMessage = "after-message" // gRPC: with "=N", status N once a message is sent
