@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 
+	"github.com/canaryctl/canaryctl/internal/analysis"
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
@@ -36,6 +37,9 @@ func contenders() []contender {
 	}
 }
 
+// ofErrors is the part of alpha that errors have by default.
+const ofErrors = 1 - 2*analysis.OutcomeWeight
+
 // engine is this project's: the onset mixture with its default configuration.
 type engine struct {
 	evidence   evidence
@@ -57,7 +61,7 @@ type evidence interface {
 }
 
 func newEngine(c stats.Config, history []observation) *engine {
-	e := &engine{evidence: must(stats.NewOnset(c)), threshold: stats.Threshold(c.RollbackAlpha)}
+	e := &engine{evidence: must(stats.NewOnset(c)), threshold: stats.Threshold(c.RollbackAlpha * ofErrors)}
 	if history != nil {
 		e.dispersion = new(stats.Dispersion)
 	}

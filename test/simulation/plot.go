@@ -90,7 +90,7 @@ func paths() []path {
 				o := s.next(float64(i)/perMinute, scrape)
 				check(e.Update(stats.Scrape{Strata: []stats.Counts{o.counts}}))
 				p.log10 = append(p.log10, e.LogE()/math.Ln10)
-				if e.LogE() >= stats.Threshold(0.01) {
+				if e.LogE() >= stats.Threshold(usual().alpha) {
 					break
 				}
 			}
@@ -100,12 +100,15 @@ func paths() []path {
 	return all
 }
 
+// decided is the evidence that suffices, as a power of ten.
+func decided() float64 { return stats.Threshold(usual().alpha) / math.Ln10 }
+
 func evidencePlot(all []path) plot {
 	p := plot{
 		title: "Evidence that the canary is worse: six good releases, six bad ones",
-		axis:  "constant traffic; rolled back at 100:1", low: -1, high: 2.5,
-		ticks: []tick{{-1, "1:10"}, {0, "1:1"}, {1, "10:1"}, {2, "100:1"}},
-		lines: []line{{label: "roll back", colour: "#111827", dashed: true, values: repeat(2, hour+1)}},
+		axis:  "constant traffic; rolled back at 200:1", low: -1, high: 2.5,
+		ticks: []tick{{-1, "1:10"}, {0, "1:1"}, {1, "10:1"}, {decided(), "200:1"}},
+		lines: []line{{label: "roll back", colour: "#111827", dashed: true, values: repeat(decided(), hour+1)}},
 	}
 	labels := map[bool]string{false: "both fail 0.5%", true: "canary fails 1.5%"}
 	for _, one := range all {

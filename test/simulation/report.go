@@ -9,11 +9,13 @@ import (
 )
 
 // size is how many releases are simulated of each kind.
-type size struct{ good, bad, speed, late int }
+type size struct{ good, bad, speed, late, ends int }
 
-func full() size { return size{good: 10_000, bad: 2000, speed: 4000, late: 1000} }
+func full() size { return size{good: 10_000, bad: 2000, speed: 4000, late: 1000, ends: 2000} }
 
-func (s size) tenth() size { return size{s.good / 10, s.bad / 10, s.speed / 10, s.late / 10} }
+func (s size) tenth() size {
+	return size{s.good / 10, s.bad / 10, s.speed / 10, s.late / 10, s.ends / 10}
+}
 
 // results are all that the page is made of.
 type results struct {
@@ -23,6 +25,8 @@ type results struct {
 	late      []regression
 	lateFound [][]tally
 	paths     []path
+
+	healthy, odd, sick []endings
 }
 
 func simulate(ctx context.Context, n size) results {
@@ -52,6 +56,8 @@ func simulate(ctx context.Context, n size) results {
 			detect(ctx, late, ratioOnset(), n.late, 240),
 		})
 	}
+	fmt.Fprintln(os.Stderr, "how requests end")
+	r.healthy, r.odd, r.sick = play(ctx, healthy(), n.ends), play(ctx, beyondIt(), n.ends), play(ctx, sick(), n.ends)
 	r.paths = paths()
 	return r
 }
@@ -65,6 +71,9 @@ func (r results) parts() []part {
 		{"false-alarms", falseAlarms(r.good) + fmt.Sprintf("\n%d releases of each kind, each watched for an hour; in brackets the 95%% confidence limits (Clopper-Pearson).\n", r.size.good)},
 		{"detection", detection(r.bad) + fmt.Sprintf("\n%d releases of each kind.\n", r.size.bad)},
 		{"speed", speedTable(r.speed) + fmt.Sprintf("\n%d releases for each row.\n", r.size.speed)},
+		{"endings", goodEndings(r.healthy) + fmt.Sprintf("\n%d releases of each kind; in brackets the 95%% confidence limits (Clopper-Pearson).\n", r.size.ends)},
+		{"endings-odd", oddEndings(r.odd)},
+		{"endings-bad", badEndings(r.sick) + fmt.Sprintf("\n%d releases of each kind.\n", r.size.ends)},
 		{"onset", onsetTable(r.late, r.lateFound) + fmt.Sprintf("\n%d releases for each figure.\n", r.size.late)},
 	}
 }

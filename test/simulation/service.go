@@ -4,9 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"time"
 
-	"github.com/canaryctl/canaryctl/internal/analysis"
 	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
@@ -28,11 +26,11 @@ type service struct {
 	leave    float64                    // share of the users who leave before the answer, of either version
 	patience float64                    // seconds after which every user leaves; 0 for never
 
-	hang  float64 // share of the canary's requests that are never answered
-	since float64 // seconds from the first weight on, from when it hangs
-	given float64 // share of the canary's requests that its users give up
-	fail  float64 // share of either version's answers that fail
-	fails float64 // of the canary's, where that is another
+	since float64 // seconds from the first weight on, from when the canary is bad
+	hang  float64 // share of its requests that are never answered
+	given float64 // share of its requests that its users give up
+	fails float64 // share of its answers that fail; 0 for as many as stable's
+	fail  float64 // share of stable's
 
 	gauges float64 // open requests are counted, and should be answered in so many seconds; 0 for not
 }
@@ -98,11 +96,10 @@ func (s service) end(r *rand.Rand, q *request, age float64) {
 	rate, leave := s.fail, s.leave
 	if q.canary {
 		takes += s.slower(age)
-		if s.fails > 0 {
-			rate = s.fails
-		}
-		leave += s.given
-		if q.sent >= s.since && r.Float64() < s.hang {
+	}
+	if q.canary && q.sent >= s.since {
+		rate, leave = max(rate, s.fails), leave+s.given
+		if r.Float64() < s.hang {
 			takes = math.Inf(+1)
 		}
 	}
@@ -148,11 +145,6 @@ func (s service) count(all []request, canary bool, offset float64) counted {
 	return c
 }
 
-// edges of the histogram that stable's latencies are known by.
-func edgesOf() []float64 {
-	return []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
-}
-
 // learned is what the source tells of stable's latencies before the release.
 func (s service) learned(all []request) []metrics.Interval {
 	var took []float64
@@ -163,57 +155,12 @@ func (s service) learned(all []request) []metrics.Interval {
 	}
 	slices.Sort(took)
 	var intervals []metrics.Interval
-	for _, edge := range edgesOf() {
+	for _, edge := range []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60} {
 		i, _ := slices.BinarySearch(took, edge)
 		intervals = append(intervals, metrics.Interval{Metric: metrics.EdgeName(edge), Before: true,
 			Strata: []stats.Counts{{StableTotal: uint64(len(took)), StableBad: uint64(len(took) - i)}}})
 	}
 	return intervals
-}
-
-// ending is how a release ended.
-type ending struct {
-	at    float64 // seconds of the first weight; infinite if it was not rolled back
-	cause string
-}
-
-// release plays one by the whole method, with its defaults.
-func (s service) release(run uint64) ending {
-	r := rand.New(rand.NewPCG(seedOf(s.name), run))
-	all := s.requests(r)
-	phase, offset := r.Float64()*s.scrape, r.Float64()*s.scrape
-	stable, canary := s.count(all, false, phase), s.count(all, true, phase+offset)
-	a := must(analysis.New(analysis.Default(), analysis.Versions{Stable: "v1", Canary: "v2"}))
-	a.Learn(s.learned(all))
-	clock := func(seconds float64) time.Time { return time.Unix(0, 0).Add(time.Duration(seconds * 1e9)) }
-	open := gauge{patience: int(s.gauges / s.scrape)}
-	step := -1
-	for i := 1; i < len(stable.ended); i++ {
-		start, end := float64(i-1)*s.scrape-phase, float64(i)*s.scrape-phase
-		for step+1 < len(s.weights) && end > float64(step+1)*s.lasts {
-			step++
-			check(a.Expect(analysis.Expectation{Share: s.weights[step], From: clock(float64(step) * s.lasts)}))
-		}
-		add := func(metric string, c stats.Counts) {
-			check(a.Add(metrics.Interval{Metric: metric, Start: clock(start), End: clock(end), Strata: []stats.Counts{c}}))
-		}
-		grew := func(list []uint64) uint64 { return list[i] - list[i-1] }
-		ended := stats.Counts{StableTotal: grew(stable.ended), StableBad: grew(stable.left), CanaryTotal: grew(canary.ended), CanaryBad: grew(canary.left)}
-		add(analysis.Errors, stats.Counts{
-			StableTotal: ended.StableTotal - ended.StableBad, StableBad: grew(stable.failed),
-			CanaryTotal: ended.CanaryTotal - ended.CanaryBad, CanaryBad: grew(canary.failed),
-		})
-		if s.leave+s.patience+s.given > 0 {
-			add(analysis.GivenUp, ended)
-		}
-		if s.gauges > 0 {
-			add(analysis.Unanswered, open.counts(i, ended, stable, canary))
-		}
-		if a.Outcome() == analysis.Fail {
-			return ending{end, a.Causes()[0]}
-		}
-	}
-	return ending{at: math.Inf(+1)}
 }
 
 // gauge makes of open requests those that have been for too long.

@@ -31,6 +31,7 @@ func (r regression) world() world {
 type method struct {
 	name    string
 	seconds float64 // between looks
+	alpha   float64
 	start   func() evidence
 }
 
@@ -39,7 +40,7 @@ type method struct {
 func ratioOnly(seconds float64) method {
 	c := stats.Default()
 	c.Tolerance = 0
-	return method{fmt.Sprintf("tolerance 0, no onset, a look every %.0f s", seconds), seconds,
+	return method{fmt.Sprintf("tolerance 0, no onset, a look every %.0f s", seconds), seconds, c.RollbackAlpha,
 		func() evidence { return must(stats.NewRollback(c)) }}
 }
 
@@ -47,13 +48,13 @@ func ratioOnly(seconds float64) method {
 func ratioOnset() method {
 	c := stats.Default()
 	c.Tolerance, c.OnsetIntervals = 0, 2*hour
-	return method{"tolerance 0, onset, a look every 15 s", scrape,
+	return method{"tolerance 0, onset, a look every 15 s", scrape, c.RollbackAlpha,
 		func() evidence { return must(stats.NewOnset(c)) }}
 }
 
 // usual is what canaryctl does unless told otherwise.
 func usual() method {
-	return method{"default: tolerance 10%, onset, a look every 15 s", scrape,
+	return method{"default: tolerance 10%, onset, half of alpha, a look every 15 s", scrape, stats.Default().RollbackAlpha * ofErrors,
 		func() evidence { return must(stats.NewOnset(stats.Default())) }}
 }
 
@@ -74,7 +75,7 @@ func detect(ctx context.Context, r regression, m method, count int, minutes floa
 			if now >= r.from {
 				end.canary += float64(o.counts.CanaryTotal)
 			}
-			if e.LogE() >= stats.Threshold(stats.Default().RollbackAlpha) {
+			if e.LogE() >= stats.Threshold(m.alpha) {
 				end.at = max(0, now+m.seconds/60-r.from)
 				break
 			}

@@ -108,7 +108,7 @@ func quantilesOf(t tally) [3]float64 {
 
 func planned(r regression) (n [3]float64) {
 	c := stats.Default()
-	p := stats.Plan{StableRate: r.stable, CanaryRate: r.canary, Weight: r.weight, Tolerance: c.Tolerance, Alpha: c.RollbackAlpha, Onset: true,
+	p := stats.Plan{StableRate: r.stable, CanaryRate: r.canary, Weight: r.weight, Tolerance: c.Tolerance, Alpha: c.RollbackAlpha * ofErrors, Onset: true,
 		Scrape: calm("", "").rps(0) * r.weight * scrape, Cap: c.Cap}
 	for i, power := range []float64{0.5, 0.8, 0.95} {
 		n[i] = must(p.Requests(power))
