@@ -13,7 +13,7 @@ import (
 type Decision struct {
 	Rule      string  `json:"rule"`
 	Verdict   Outcome `json:"verdict"`
-	Intervals int     `json:"intervals"` // that it took, or all there were
+	Intervals int     `json:"intervals"` // that it took, or all there were; see Spans
 	Seconds   float64 `json:"seconds"`
 	Canary    Arm     `json:"canary"`
 	// Why is the sentence of a verdict, or the interval that crossed a limit.
@@ -34,7 +34,9 @@ func Replay(c Config, v Versions, intervals []metrics.Interval) (Decision, error
 		if err := a.Add(i); err != nil {
 			return Decision{}, fmt.Errorf("interval %d: %w", n+1, err)
 		}
-		d.Intervals++
+		if n == 0 || !i.End.Equal(intervals[n-1].End) {
+			d.Intervals++
+		}
 		if d.Verdict = a.Outcome(); d.Verdict != Inconclusive {
 			break
 		}
@@ -45,6 +47,17 @@ func Replay(c Config, v Versions, intervals []metrics.Interval) (Decision, error
 	}
 	d.Seconds, d.Why, d.Canary = last.Seconds, last.Summary, last.Metrics[0].Canary
 	return d, nil
+}
+
+// Spans is how many stretches of time intervals are of, in the order of time: each of
+// them has an interval of every metric.
+func Spans(intervals []metrics.Interval) (n int) {
+	for k, i := range intervals {
+		if k == 0 || !i.End.Equal(intervals[k-1].End) {
+			n++
+		}
+	}
+	return n
 }
 
 func ruleOf(c Config) string {

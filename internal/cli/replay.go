@@ -204,7 +204,7 @@ func (o *replay) run(files []string, configs []analysis.Config, limits []analysi
 
 func decide(intervals []metrics.Interval, v analysis.Versions, configs []analysis.Config, limits []analysis.Threshold) (replayed, error) {
 	intervals = relevant(configs[0], intervals) // all have the same metrics
-	r := replayed{Intervals: len(intervals)}
+	r := replayed{Intervals: analysis.Spans(intervals)}
 	for _, c := range configs {
 		d, err := analysis.Replay(c, v, intervals)
 		if err != nil {
