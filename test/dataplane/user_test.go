@@ -137,3 +137,22 @@ func callOn(conn *grpc.ClientConn) user {
 		return status.Code(err).String()
 	}
 }
+
+// grpcLeaver asks for a stream of answers, and leaves it after the first.
+func grpcLeaver(client *mesh.Sidecar) user {
+	conn, err := grpcConn(client)
+	return func(ctx context.Context, r request) string {
+		if err != nil {
+			return err.Error()
+		}
+		ctx, leave := r.wait(ctx)
+		defer leave()
+		ctx = metadata.NewOutgoingContext(ctx, metadata.New(r.headers()))
+		s, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, r.method, grpc.CallAuthority(r.host()))
+		if err != nil {
+			return err.Error()
+		}
+		err = errors.Join(s.SendMsg(new(emptypb.Empty)), s.CloseSend(), s.RecvMsg(new(emptypb.Empty)))
+		return status.Code(err).String()
+	}
+}
