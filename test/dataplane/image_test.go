@@ -26,7 +26,7 @@ func (p *plane) image(ctx context.Context, t *testing.T) string {
 	out, err := build.CombinedOutput()
 	err = errors.Join(err,
 		os.WriteFile(where, text, 0o600),
-		os.WriteFile(pod+".sh", []byte(script), 0o700)) //nolint:gosec // a program
+		os.WriteFile(pod+".sh", []byte(script), 0o700))
 	if err != nil {
 		t.Fatalf("make the image: %v\n%s", err, out)
 	}

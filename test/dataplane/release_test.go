@@ -28,18 +28,19 @@ type trial struct {
 func trials() []trial {
 	call := request{method: "/canaryctl.echo.v1.Echo/Echo"}
 	waiting := func(r request, d time.Duration) request { r.patience = d; return r }
+	const fails, givenUp, unanswered = "v2 fails more than", "v2 is given up on more than", "v2 leaves requests unanswered"
 	return []trial{
-		{name: "erring", fault: "FAULT_ERROR_SHARE=0.3", users: http1},
-		{name: "timed out by the route", fault: "FAULT_HANG_SHARE=0.3", timeout: "500ms", users: http1},
-		{name: "given up", fault: "FAULT_HANG_SHARE=0.3", users: http1, ask: waiting(request{}, time.Second)},
-		{name: "given up over HTTP/2", fault: "FAULT_HANG_SHARE=0.3", users: http2, ask: waiting(request{}, time.Second)},
-		{name: "hanging", fault: "FAULT_HANG_SHARE=1", users: http1},
+		{name: "erring", says: fails, fault: "FAULT_ERROR_SHARE=0.3", users: http1},
+		{name: "timed out by the route", says: fails, fault: "FAULT_HANG_SHARE=0.3", timeout: "500ms", users: http1},
+		{name: "given up", says: givenUp, fault: "FAULT_HANG_SHARE=0.3", users: http1, ask: waiting(request{}, time.Second)},
+		{name: "given up over HTTP/2", says: givenUp, fault: "FAULT_HANG_SHARE=0.3", users: http2, ask: waiting(request{}, time.Second)},
+		{name: "hanging", says: unanswered, fault: "FAULT_HANG_SHARE=1", users: http1},
 		{name: "hanging until users give up", fault: "FAULT_HANG_SHARE=1", users: http1, ask: waiting(request{}, 2*time.Second)},
-		{name: "breaking off", fault: "FAULT_BREAK_SHARE=0.3", users: http1},
-		{name: "resetting", fault: "FAULT_RESET_SHARE=0.3", users: http1},
-		{name: "gRPC INTERNAL", fault: "FAULT_GRPC_SHARE=0.3", users: grpcUser, ask: call},
-		{name: "gRPC UNAVAILABLE", fault: "FAULT_GRPC_SHARE=0.3 FAULT_GRPC_STATUS=14", users: grpcUser, ask: call},
-		{name: "gRPC past its deadline", fault: "FAULT_HANG_SHARE=0.3", users: grpcUser, ask: waiting(call, 500*time.Millisecond)},
+		{name: "breaking off", says: fails, fault: "FAULT_BREAK_SHARE=0.3", users: http1},
+		{name: "resetting", says: fails, fault: "FAULT_RESET_SHARE=0.3", users: http1},
+		{name: "gRPC INTERNAL", says: fails, fault: "FAULT_GRPC_SHARE=0.3", users: grpcUser, ask: call},
+		{name: "gRPC UNAVAILABLE", says: fails, fault: "FAULT_GRPC_SHARE=0.3 FAULT_GRPC_STATUS=14", users: grpcUser, ask: call},
+		{name: "gRPC past its deadline", says: fails, fault: "FAULT_HANG_SHARE=0.3", users: grpcUser, ask: waiting(call, 500*time.Millisecond)},
 	}
 }
 

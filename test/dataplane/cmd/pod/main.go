@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,8 +20,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "pod:", err)
 		os.Exit(1)
 	}
@@ -52,12 +54,12 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	// As in Kubernetes, a Pod that is to end gets no new requests while it drains.
+	withdrawing := context.AfterFunc(ctx, func() { _ = sidecar.Withdraw() })
 	ended := app.Wait()
-	if err := sidecar.Leave(); err != nil {
-		return err
+	sidecar.Stop()
+	if asked := !withdrawing(); asked {
+		return nil
 	}
-	if ctx.Err() != nil {
-		return nil // it was asked to end
-	}
-	return ended
+	return errors.Join(ended, sidecar.Withdraw())
 }

@@ -43,7 +43,7 @@ type Server struct {
 // Start listens on two free ports of 127.0.0.1.
 func Start(ctx context.Context, name string) (*Server, error) {
 	s := &Server{name: name}
-	s.web = &http.Server{Handler: http.HandlerFunc(s.serveHTTP)} //nolint:gosec // a test's server, on loopback
+	s.web = &http.Server{Handler: http.HandlerFunc(s.serveHTTP)}
 	s.rpc = grpc.NewServer(grpc.UnknownServiceHandler(s.serveGRPC))
 	for _, l := range []struct {
 		address *string

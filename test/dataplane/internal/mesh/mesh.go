@@ -69,7 +69,7 @@ func Start(ctx context.Context, m Mesh, kubeconfig string) (*Istiod, error) {
 		}
 	}
 	at := func(port int) string { return fmt.Sprintf("127.%d.0.1:%d", m.Block, port) }
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), m.Programs.Istiod, "discovery",
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), m.Istiod, "discovery",
 		"--meshConfig", meshConfig, "--kubeconfig", kubeconfig, "--registries", "", "--namespace", "istio-system",
 		"--grpcAddr", at(xdsPort), "--httpAddr", at(8080), "--monitoringAddr", at(15014),
 		"--httpsAddr", "", "--secureGRPCAddr", "", "--ctrlz_address", fmt.Sprintf("127.%d.0.1", m.Block))

@@ -22,7 +22,7 @@ func (m Mesh) Observe(ctx context.Context) (*Prometheus, error) {
 		return nil, err
 	}
 	at := fmt.Sprintf("127.%d.0.1:9090", m.Block)
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), m.Programs.Prometheus, "--config.file", file,
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), m.Prometheus, "--config.file", file,
 		"--web.listen-address", at, "--storage.tsdb.path", filepath.Join(m.Dir, "tsdb"))
 	p, err := start(m.logs(), "prometheus", cmd)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +49,7 @@ func (m Mesh) workload(p Pod) workload {
 func (m Mesh) Client(ctx context.Context) (*Sidecar, error) { return m.envoy(ctx, m.client()) }
 
 // Join makes a Pod an endpoint of the service and starts its sidecar, and returns
-// once it takes requests. Both end with Leave.
+// once it takes requests. Both end with Withdraw and Stop.
 func (m Mesh) Join(ctx context.Context, p Pod) (*Sidecar, error) {
 	w := m.workload(p)
 	if err := write(filepath.Join(m.configs(), p.Name+".yaml"), "pod.yaml", w); err != nil {
@@ -96,13 +97,16 @@ func (s *Sidecar) ready(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Leave takes the Pod out of the service, and stops its sidecar.
-func (s *Sidecar) Leave() error {
-	err := s.mesh.Remove(s.pod.Name)
-	s.process.stop()
-	s.mesh.unscraped(s.pod.Name)
-	return err
+// Withdraw takes the Pod out of the service; its Envoy goes on with what it has.
+func (s *Sidecar) Withdraw() error {
+	if err := s.mesh.Remove(s.pod.Name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
-// Stop ends the Envoy alone: istiod still names its Pod.
-func (s *Sidecar) Stop() { s.process.stop() }
+// Stop ends the Envoy. istiod names the Pod until it is withdrawn.
+func (s *Sidecar) Stop() {
+	s.process.stop()
+	s.mesh.unscraped(s.pod.Name)
+}
