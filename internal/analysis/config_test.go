@@ -18,6 +18,8 @@ func TestValidate(t *testing.T) {
 		"statistics: margin 1 is not":           func(c *analysis.Config) { c.Margin = 1 },
 		"dispersion 0.5 is not 0":               func(c *analysis.Config) { c.Dispersion = 0.5 },
 		"dispersion NaN is not 0":               func(c *analysis.Config) { c.Dispersion = math.NaN() },
+		`"errors" cannot wait 5 seconds`:        func(c *analysis.Config) { c.Metrics[0].Within = 5 },
+		`"unanswered" cannot wait -1 seconds`:   func(c *analysis.Config) { c.Metrics[2].Within = -1 },
 		"lacks a name":                          func(c *analysis.Config) { c.Metrics[0].Name = "" },
 		`metric "errors" is there twice`:        func(c *analysis.Config) { c.Metrics = append(c.Metrics, c.Metrics[0]) },
 		`weight 0 of metric "errors"`:           func(c *analysis.Config) { c.Metrics[0].Weight = 0 },

@@ -102,14 +102,15 @@ func (u *unanswered) settled(i metrics.Interval, d delay) float64 {
 
 // floor is the least part of the requests that are the canary's by the null.
 func (u *unanswered) floor() float64 {
-	least, had := 0.5, 1.0
+	const half, usual, byOtherRules = 0.5, 1, 0.2
+	had := float64(usual)
 	if u.expected.Unsplit {
-		least = 0.1
+		had = byOtherRules
 	}
 	if u.seen.Due >= knownFrom {
 		had = min(1, float64(u.seen.Had)/u.seen.Due)
 	}
-	return least * had * u.expected.Share
+	return half * had * u.expected.Share
 }
 
 // add takes an interval of all requests that ended.

@@ -157,6 +157,23 @@ func TestAnswersThatTakeLong(t *testing.T) {
 	}
 }
 
+// Whoever leaves unanswered requests out is warned of a share that is too small.
+func TestUnansweredLeftOut(t *testing.T) {
+	c := analysis.Default()
+	c.Metrics = c.Metrics[:1]
+	c.Metrics[0].Weight = 1
+	a := start(t, c)
+	a.Learn(quick())
+	expect(t, a, analysis.Expectation{Share: 0.1, From: second(0)})
+	for n := range 30 {
+		feed(t, a, each(n, analysis.Errors, counts(90, 1, 0, 0)))
+	}
+	want := "No request of v2 was counted yet, and 2,700 of v1. The route is to give the canary 10% of the requests, and it got 0%."
+	if v := must(t, a); v.Verdict != analysis.Inconclusive || v.Summary != want {
+		t.Errorf("%s: %s", v.Verdict, v.Summary)
+	}
+}
+
 func TestShareThatSaysNothing(t *testing.T) {
 	for name, say := range map[string]func(a *analysis.Analysis) error{
 		"the route has rules that are not split": func(a *analysis.Analysis) error {
@@ -277,7 +294,23 @@ func TestCanaryThatIsOnlySlow(t *testing.T) {
 	}
 }
 
-// What is lacking in an answer that was slow once says nothing for ever.
+// A source whose clock goes before ours says nothing sooner for that.
+func TestExpectationByTheSourcesClock(t *testing.T) {
+	a := start(t, analysis.Default())
+	a.Learn(quick())
+	for n := range 60 {
+		feed(t, a, each(n, analysis.Errors, counts(100, 1, 0, 0)))
+	}
+	expect(t, a, analysis.Expectation{Share: 0.1, From: second(30)})
+	for n := range 4 {
+		feed(t, a, each(60+n, analysis.Errors, counts(90, 0, 0, 0)))
+	}
+	if a.Outcome() == analysis.Fail {
+		t.Errorf("4 s after the weight was written: %s", must(t, a).Summary)
+	}
+}
+
+// A weight that is said again is no new one.
 func TestExpectationIsOfTheFirstTime(t *testing.T) {
 	a := sent(t, quick())
 	for n := range 10 {

@@ -27,6 +27,7 @@
 //   - [NonInferiority]: the canary fails less than Margin times as often.
 //   - [Absolute]: a limit is violated, or met; met at a negligible level is the
 //     second way to promote.
+//   - [Shortfall]: hardly any of the requests that were answered are the canary's.
 //
 // Confidence sequences, [RatioBounds], [ProportionBounds] and [QuantileBounds],
 // say which values are not yet rejected; the ratio's needs the [Ledger].

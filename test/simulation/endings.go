@@ -127,7 +127,7 @@ func sick() []service {
 		with("all hang after a minute", func(s *service) { s.hang, s.since = 1, 60 }),
 		with("all hang, users leave after 2 s", func(s *service) { s.hang, s.patience = 1, 2 }),
 		with("half hang, users leave after 2 s", func(s *service) { s.hang, s.patience = 0.5, 2 }),
-		with("half hang, open requests are counted", func(s *service) { s.hang, s.gauges = 0.5, 3 }),
+		with("half hang, open requests are counted", func(s *service) { s.hang, s.gauges = 0.5, 5 }),
 		with("half hang, nothing else is known", func(s *service) { s.hang = 0.5 }),
 		with("20% are given up", func(s *service) { s.given = 0.2 }),
 		with("all are given up", func(s *service) { s.given = 1 }),
