@@ -44,7 +44,7 @@ it back without looking at anything is what rollback is for.`,
 		Annotations: exits(),
 		Args:        noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.validate(); err != nil {
+			if err := errors.Join(o.validate(), o.out.checkDrain()); err != nil {
 				return err
 			}
 			return o.run(cmd.Context())

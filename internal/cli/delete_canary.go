@@ -37,18 +37,28 @@ func NewCmdDeleteCanary(f *Factory) *cobra.Command {
 it still gets traffic, that goes to the stable version first; a person is asked,
 a script says --yes. A release in progress is asked about likewise, and is over with
 it: rolled back. Then go its destination and subset, as far as create-canary
-added them, and its Deployment: the route is left as it was before.`,
+added them, and its Deployment: the route is left as it was before.
+
+Requests, streams and connections that are open on it by then stay until its Pods
+end, and are cut with them: with Istio's sidecar 5 s after the Pods are told to end,
+or terminationDrainDuration, whatever their grace period; else when the application
+ends, within the grace period. How many requests are open is said where a gauge
+tells (its Pods, or a Prometheus). --drain waits until none is, at most so long, and
+where nothing tells, the whole time.`,
 		Example: `  canaryctl delete-canary
 
   # It still gets traffic: give that back without asking
   canaryctl delete-canary --yes
+
+  # Let streams come to their end, for ten minutes at most
+  canaryctl delete-canary --drain 10m
 
   # What would be removed?
   canaryctl delete-canary --dry-run=client`,
 		Annotations: exits(),
 		Args:        noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.validate(); err != nil {
+			if err := errors.Join(o.validate(), o.checkDrain()); err != nil {
 				return err
 			}
 			return o.run(cmd.Context())

@@ -54,6 +54,9 @@ func prometheusCommand(ts *testscript.TestScript, _ bool, args []string) {
 		for line := range strings.Lines(ts.ReadFile(args[1])) {
 			f.series = append(f.series, parseSeries(line))
 		}
+	case "lab":
+		ts.Check(ts.Value(clusterKey{}).(*cluster).server.Load(fmt.Sprintf(
+			"{apiVersion: v1, kind: ConfigMap, metadata: {name: canary-lab, namespace: kube-public}, data: {prometheus: %q}}", ts.Getenv("PROMETHEUS"))))
 	case "headers":
 		var b strings.Builder
 		for _, name := range slices.Sorted(maps.Keys(f.header)) {
@@ -80,6 +83,10 @@ func (f *fakePrometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	f.header = r.Header
 	now := time.Now()
+	if query := r.FormValue("query"); strings.HasPrefix(query, "{") && strings.HasSuffix(query, "}") {
+		f.answerInstant(w, query, now)
+		return
+	}
 	answerRange(w, r, func(selector string, _ time.Duration) (result []rangeOf) {
 		for _, s := range f.series {
 			if s.selected(selector) {
@@ -88,6 +95,17 @@ func (f *fakePrometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return result
 	})
+}
+
+// answerInstant answers a selector with the last value of each series.
+func (f *fakePrometheus) answerInstant(w http.ResponseWriter, selector string, now time.Time) {
+	result := []any{}
+	for _, s := range f.series {
+		if samples := s.samples(now); s.selected(selector) && len(samples) > 0 {
+			result = append(result, map[string]any{"metric": s.labels, "value": samples[len(samples)-1]})
+		}
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "vector", "result": result}})
 }
 
 // rangeOf is a series in an answer.

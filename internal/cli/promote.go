@@ -31,7 +31,8 @@ func NewCmdPromote(f *Factory) *cobra.Command {
 		Long: `Give all traffic to the canary, which becomes the stable version. No Pod is
 restarted: those that were on trial go on serving. The old version stays as it is,
 so that a late rollback is as fast as an early one, until "canaryctl delete-canary"
-or --retire removes it.
+or --retire removes it. What is open on it by then is cut as delete-canary says;
+--drain waits for that first.
 
 A release in progress is asked to go to its end now, or with --step to its next
 step: whatever drives it does so, in the way that its plan says; a paused one goes
@@ -82,6 +83,12 @@ func (o *promote) check() error {
 	o.retire = o.retire || o.keep > 0
 	if o.step && (o.retire || o.force) {
 		return usagef("--step goes on with a release; it goes neither with --force nor with --retire or --keep-stable")
+	}
+	if o.drain > 0 && !o.retire {
+		return usagef("--drain is for the old version, which stays without --retire or --keep-stable")
+	}
+	if err := o.checkDrain(); err != nil {
+		return err
 	}
 	return o.validate()
 }

@@ -17,16 +17,28 @@ import (
 type retirement struct {
 	wait    bool
 	timeout time.Duration
+	drain   time.Duration
 }
 
 func (r *retirement) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&r.wait, "wait", true, "wait until the Pods of the removed version are gone")
 	flags.DurationVar(&r.timeout, "timeout", 2*time.Minute, "longest wait for that")
+	flags.DurationVar(&r.drain, "drain", 0, "first wait, at most so long, until no request is open on that version; then cut those that are")
 }
 
-// remove takes a version out of the route, deletes its Deployment, and only then
+func (r *retirement) checkDrain() error {
+	if r.drain < 0 {
+		return usagef("--drain %s: a duration cannot be negative", r.drain)
+	}
+	return nil
+}
+
+// remove lets what is open on a version end, takes it out of the route, deletes its Deployment, and only then
 // lets the route forget it: cut short anywhere, a second attempt finds its way.
 func (r *retirement) remove(ctx context.Context, m *mutation, router traffic.Router, route traffic.Route, version string) (traffic.Route, error) {
+	if err := r.farewell(ctx, m, route, version); err != nil {
+		return route, err
+	}
 	after, err := router.Dismiss(ctx, route, version, m.write())
 	if err != nil {
 		return route, err

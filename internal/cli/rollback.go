@@ -28,6 +28,10 @@ func NewCmdRollback(f *Factory) *cobra.Command {
 route: it works with the canary, the stable Deployment, the DestinationRule or the
 metrics broken or gone. With --vs it sends two requests.
 
+It moves new requests. What is open on the canary stays there until it ends, streams
+and connections above all. How much that is it says afterwards, where a Prometheus
+of the cluster tells within a second; with --vs it does not look, and status says it.
+
 A release that is in progress is over with it, in the same write: whatever drives
 it, wherever that is, sees so and ends. After a promotion it returns to the version
 that was stable before, as long as that one is kept. In a promotion in place, it
@@ -68,7 +72,36 @@ func (o *rollback) run(ctx context.Context) error {
 		o.note("%s: %s already; nothing to roll back", d.after.Name, shares(d.after))
 	}
 	o.ended(ctx, d.before)
-	return o.print(d.after)
+	if err := o.print(d.after); err != nil {
+		return err
+	}
+	if d.changed {
+		o.tellOpen(ctx, d.after)
+	}
+	return nil
+}
+
+// tellOpen says what a rollback left where it was. Who names the route is in a hurry.
+func (o *rollback) tellOpen(ctx context.Context, route traffic.Route) {
+	version := route.Canary
+	if version == "" || o.dry() {
+		return
+	}
+	var open openCount
+	if reader, err := o.f.openReader(); err == nil && o.vs == "" {
+		open = reader.ofServers(ctx, route, version)
+	}
+	switch {
+	case open.seen() && open.n == 0:
+		o.note("no request is open on %s (%s)", version, open.where)
+		return
+	case open.seen():
+		o.note("%s, and end there; new requests go to %s", open.on(version), route.Stable)
+	default:
+		o.note("what is open on %s ends there; new requests go to %s (canaryctl status says how much is open, where anything tells)", version, route.Stable)
+	}
+	o.note("where requests hang, only the end of the Pods ends them: canaryctl delete-canary, or kubectl -n %s scale deployment %s-%s --replicas=0",
+		route.Namespace, route.App, version)
 }
 
 // restore reads the route and gives the traffic back. Whoever moves it meanwhile

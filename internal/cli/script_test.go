@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 //	waiting IMAGE REASON           Pods of the image wait for this reason
 //	prometheus load FILE           what the Prometheus at $PROMETHEUS has: a series and
 //	                               its values, 5 s apart until now, on each line
+//	prometheus lab                 the cluster says that it is there, as the lab's does
 //	prometheus headers FILE        write what it was last sent along with a query
 //	history load FILE              what the Prometheus at $HISTORY has stored: a series, how
 //	                               much it grows per second, and from when, on each line
@@ -49,6 +50,7 @@ func TestMain(m *testing.M) {
 //	mesh BAD BAD                   at $MESH, a Prometheus of one whose v1 and v2 answer,
 //	                               and fail so often
 //	mesh follow                    its requests follow the weights of the route, of v1 and v2
+//	mesh hang                      v2 answers nothing
 //	mesh latency TIMES             it has histograms, with so many times as many slow
 //	                               requests of v2 as of v1
 //	mesh kill|revive               it breaks every connection, or no longer does

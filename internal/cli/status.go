@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/metrics/prometheus"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -22,6 +23,7 @@ type status struct {
 	window     time.Duration
 	prometheus prometheusFlags
 	sources    []metrics.Source
+	servers    []*prometheus.Server
 	// seen is what a watch saw of the route last; nil where it must be read.
 	seen atomic.Pointer[traffic.Route]
 	// done ends a watch, with what it returns, once it says so; nil for never.
@@ -36,8 +38,8 @@ func NewCmdStatus(f *Factory) *cobra.Command {
 		Short: "Show the versions, who is stable, how the traffic is split, and the release",
 		Long: `Show the versions of an application: who is stable and who is on trial, their
 images, ready Pods and restarts, the weight that the route gives them, and the
-share of the requests that they were seen to answer, where a Prometheus knows. A
-release is shown with the step that it is at, who drives it, what it waits for, and
+share of the requests that they were seen to answer, and how many are open on them
+now, where a Prometheus knows. A release is shown with the step that it is at, who drives it, what it waits for, and
 the evidence so far.
 
 With -o json or yaml the shape is:
@@ -53,6 +55,8 @@ With -o json or yaml the shape is:
     weight                  percent of the traffic; left out where not in the route
     observedShare           0 to 1, of the requests; left out where not known
     observedRequests        in the window
+    openRequests            that are under way, streams among them; left out where
+                            nothing tells
   release                   the one in progress, or how the last one ended; left out
                             where there was none
     id, phase, image, by    phase is preparing, progressing, paused, promoting,
@@ -66,7 +70,7 @@ With -o json or yaml the shape is:
                             last, said at that time
     reason                  why something of this is not known
   metrics                   source and window of the observed figures, or the reason
-                            why there are none
+                            why there are none; openSource of the open requests
 
 With -w the same follows at every change, as a line, a JSON line or a YAML
 document; a terminal is redrawn in place.`,
@@ -112,7 +116,8 @@ func (o *status) complete(flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range o.prometheus.servers(client) {
+	o.servers = o.prometheus.servers(client)
+	for _, s := range o.servers {
 		o.sources = append(o.sources, s)
 	}
 	return nil

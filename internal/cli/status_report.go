@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -33,6 +34,7 @@ type statusReport struct {
 	route       traffic.Route
 	measured    time.Time
 	observation metrics.Observation
+	open        map[string]uint64 // requests under way, of the versions of which anything tells
 }
 
 type statusRoute struct {
@@ -52,12 +54,14 @@ type statusVersion struct {
 	Weight     *int     `json:"weight,omitempty"`
 	Share      *float64 `json:"observedShare,omitempty"`
 	Requests   *float64 `json:"observedRequests,omitempty"`
+	Open       *uint64  `json:"openRequests,omitempty"`
 }
 
 type statusMetrics struct {
 	Source string `json:"source,omitempty"`
 	Window string `json:"window"`
 	Reason string `json:"reason,omitempty"`
+	Open   string `json:"openSource,omitempty"`
 }
 
 // gather reads the route, and then at once the Deployments, the Pods and the
@@ -97,23 +101,46 @@ func (o *status) gather(ctx context.Context, last *statusReport) (*statusReport,
 			requests := report.observation.Requests[v.Version]
 			v.Share, v.Requests = &share, &requests
 		}
+		if n, ok := report.open[v.Version]; ok {
+			v.Open = &n
+		}
 	}
 	return report, nil
 }
 
+// measure asks for what versions answered, and for what is open on them.
 func (o *status) measure(ctx context.Context, report, last *statusReport) {
 	now := o.f.Clock.Now()
 	if last != nil && now.Sub(last.measured) < measureEvery {
-		report.measured, report.observation, report.Metrics = last.measured, last.observation, last.Metrics
+		report.measured, report.observation, report.open, report.Metrics = last.measured, last.observation, last.open, last.Metrics
 		return
 	}
 	report.measured = now
-	report.observation = metrics.Observed(ctx, metrics.Query{
-		Namespace: report.Namespace, Service: report.Route.Host, App: report.App, Window: o.window,
-	}, o.sources...)
+	var where string
+	var both sync.WaitGroup
+	both.Go(func() {
+		report.observation = metrics.Observed(ctx, metrics.Query{
+			Namespace: report.Namespace, Service: report.Route.Host, App: report.App, Window: o.window,
+		}, o.sources...)
+	})
+	both.Go(func() { report.open, where = o.seeOpen(ctx, report.route) })
+	both.Wait()
 	report.Metrics = statusMetrics{
-		Source: report.observation.Source, Window: o.window.String(), Reason: report.observation.Reason,
+		Source: report.observation.Source, Window: o.window.String(), Reason: report.observation.Reason, Open: where,
 	}
+}
+
+// seeOpen is what is open on the versions of a route, of those on which it is seen.
+func (o *status) seeOpen(ctx context.Context, route traffic.Route) (map[string]uint64, string) {
+	reader, err := newOpenReader(o.f, o.servers)
+	if err != nil {
+		return nil, ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, metrics.Patience)
+	defer cancel()
+	r := releaseOf(route)
+	r.Canary = cmp.Or(r.Canary, route.Previous())
+	return reader.read(ctx, r, func(open map[string]uint64) bool { return len(open) > 0 })
 }
 
 // statusVersions lists what the route names, stable first, Deployment or not,

@@ -7,6 +7,8 @@ import (
 	"text/tabwriter"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
 // render shows a report in the format that was asked for. A watch into a pipe
@@ -76,6 +78,9 @@ func (t statusTable) String() string {
 	fmt.Fprintf(&b, "%s in %s: %s %s, host %s\n", r.App, r.Namespace, r.Route.Kind, r.Route.Name, r.Route.Host)
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	header := []string{"VERSION", "ROLE", "IMAGE", "READY", "RESTARTS", "WEIGHT", "OBSERVED"}
+	if t.open() {
+		header = append(header, "OPEN")
+	}
 	if t.wide {
 		header = append(header, "REQUESTS", "DEPLOYMENT")
 	}
@@ -93,10 +98,25 @@ func (t statusTable) String() string {
 	case t.wide:
 		fmt.Fprintf(&b, "no observed share: %s\n", r.Metrics.Reason)
 	}
+	b.WriteString(r.left())
 	if r.Release != nil {
 		b.WriteString(r.Release.table(r.at))
 	}
 	return trimLines(b.String())
+}
+
+// open reports whether anything tells what is open on any version.
+func (t statusTable) open() bool { return t.report.Metrics.Open != "" }
+
+// left says what is open on versions that get no new requests.
+func (r *statusReport) left() string {
+	var b strings.Builder
+	for _, v := range r.Versions {
+		if v.Open != nil && *v.Open > 0 && v.Weight != nil && *v.Weight == 0 && r.route.Beside == (traffic.Beside{}) {
+			fmt.Fprintf(&b, "%s, and end there; new requests go to %s\n", openCount{n: *v.Open, where: r.Metrics.Open}.on(v.Version), r.route.Stable)
+		}
+	}
+	return b.String()
 }
 
 func (t statusTable) row(v statusVersion) []string {
@@ -106,6 +126,13 @@ func (t statusTable) row(v statusVersion) []string {
 	}
 	if v.Share != nil {
 		cells[len(cells)-1] = fmt.Sprintf("%.1f%%", 100**v.Share)
+	}
+	if t.open() {
+		open := "-"
+		if v.Open != nil {
+			open = fmt.Sprint(*v.Open)
+		}
+		cells = append(cells, open)
 	}
 	if t.wide {
 		requests := "-"
