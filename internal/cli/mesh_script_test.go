@@ -33,6 +33,8 @@ func meshCommand(ts *testscript.TestScript, _ bool, args []string) {
 		m.Kill()
 	case "revive":
 		m.Revive()
+	case "hang":
+		m.Hang()
 	case "follow":
 		m.Route(0)
 		ts.Value(clusterKey{}).(*cluster).server.OnWrite(follow(m.FakeMesh))

@@ -28,6 +28,7 @@ type FakeMesh struct {
 	bad   map[string]float64            // share of bad requests by version
 	slow  map[string]map[string]float64 // share of requests up to an edge in ms, by version
 	turns []turn
+	hangs time.Time // since when v2 ends no request; zero while it does
 }
 
 // turn is since when so many requests a second go to v2, out of all.
@@ -91,6 +92,13 @@ func (f *FakeMesh) Histogram(times float64) {
 	}
 }
 
+// Hang has v2 answer nothing.
+func (f *FakeMesh) Hang() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hangs = f.now()
+}
+
 func (f *FakeMesh) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -136,6 +144,9 @@ const began = 1_700_000_000
 
 // answered is how many requests a version had at a time.
 func (f *FakeMesh) answered(version string, at int64) float64 {
+	if version == "v2" && !f.hangs.IsZero() {
+		at = min(at, f.hangs.Unix())
+	}
 	sum, until := 0.0, time.Unix(at, 0)
 	for i := len(f.turns) - 1; i >= 0; i-- {
 		if passed := until.Sub(f.turns[i].since).Seconds(); passed > 0 {

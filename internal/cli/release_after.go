@@ -36,7 +36,7 @@ func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, rout
 			return err
 		}
 	}
-	old.wait, old.timeout = true, d.ready
+	old.wait, old.timeout, old.drain = true, d.ready, d.drain
 	if _, err := old.remove(ctx, &old.mutation, router, fresh, gone); err != nil {
 		return fmt.Errorf("%s is promoted, and %s could not be removed: %w", r.Image, gone, err)
 	}

@@ -40,6 +40,8 @@ type runner struct {
 	trust      bool
 	ready      time.Duration
 	waitPaused bool
+	keepCanary bool
+	drain      time.Duration
 }
 
 // readyPatience is for Pods that pull a large image.
@@ -58,6 +60,8 @@ func (d *runner) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&d.takeOver, "take-over", false, "drive even where another canaryctl does; that one ends")
 	flags.BoolVar(&d.trust, "trust-plan", false, "run the commands, read the files and call the addresses that the plan in the route names; without -f it may be anybody's who can write the route")
 	flags.BoolVar(&d.waitPaused, "wait-paused", d.waitPaused, "stay while the release is paused (default: at a terminal)")
+	flags.BoolVar(&d.keepCanary, "keep-canary", false, "leave the canary's Pods running even where it is rolled back because requests hang on them; clients with one connection, as those of gRPC have, may stand still until they end")
+	flags.DurationVar(&d.drain, "drain", 0, "before a version that is not needed any more is removed, wait, at most so long, until no request is open on it")
 	flags.DurationVar(&d.ready, "ready-timeout", d.ready, "longest wait for the canary's Pods")
 	flags.StringVar(&d.source.source, "metrics-source", d.source.source, "where to read: auto, prometheus or pods")
 	flags.DurationVar(&d.source.interval, "interval", d.source.interval, "time between two readings of the Pods")
@@ -68,6 +72,9 @@ func (d *runner) addFlags(flags *pflag.FlagSet) {
 func (d *runner) complete(flags *pflag.FlagSet) error {
 	if d.ready <= 0 {
 		return usagef("--ready-timeout %s: say how long the canary may take to start", d.ready)
+	}
+	if err := (&retirement{drain: d.drain}).checkDrain(); err != nil {
+		return err
 	}
 	if _, job := github.FromEnv(os.Getenv, nil); d.github && !job {
 		return usagef("--github: this is no job of GitHub Actions, so there is nobody to tell")
@@ -112,7 +119,7 @@ func (d *runner) own(ctx context.Context, router traffic.Router, route traffic.R
 	if err != nil {
 		return err
 	}
-	return d.conclude(ctx, router, route, result.Release, out)
+	return d.conclude(ctx, router, route, result, out)
 }
 
 // giveUp lets another have the lease at once, and leaves it what is known.
@@ -147,8 +154,15 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 		Router: watching, Workloads: deployments, Source: d.open(route), Every: d.source.interval,
 		GoesOn: d.goesOn, Lease: keeper{l}, Saved: before,
 		Prepare: func(ctx context.Context) error { return brokenFor(d.prepare(ctx, deployments, route, out.progress)) },
-		Roll:    func(ctx context.Context) error { return rollStable(ctx, deployments, route) },
-		Unroll:  func(ctx context.Context) error { return unrollStable(ctx, deployments, route, workload.Options{}) },
+		Roll: func(ctx context.Context) error {
+			if err := rollStable(ctx, deployments, route); err != nil {
+				return err
+			}
+			d.tellRolled(ctx, deployments, route, out)
+			return nil
+		},
+		Unroll: func(ctx context.Context) error { return unrollStable(ctx, deployments, route, workload.Options{}) },
+		Stop:   d.stops(deployments, route),
 		Ask: func(ctx context.Context, name, before string, at event.Event) (canary.Gate, string, error) {
 			return gates.Ask(ctx, name, hook.Question{Event: at, Before: before})
 		},
@@ -170,20 +184,19 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 }
 
 // conclude turns how it ended into an exit status, and does what comes after.
-func (d *runner) conclude(ctx context.Context, router traffic.Router, route traffic.Route, r canary.Release, out *tellers) error {
-	switch r.Phase {
+func (d *runner) conclude(ctx context.Context, router traffic.Router, route traffic.Route, result release.Result, out *tellers) error {
+	switch r := result.Release; r.Phase {
 	case canary.Promoted:
 		return d.afterPromotion(ctx, router, route, r, out)
 	case canary.RolledBack:
-		return hint.Wrap(fmt.Errorf("%w: %s", ErrRolledBack, r.Why),
-			"the canary stays for inspection, without traffic; canaryctl delete-canary removes it")
+		return hint.Wrap(fmt.Errorf("%w: %s", ErrRolledBack, r.Why), "%s", d.stays(route, result))
 	case canary.Paused:
 		if r.Cause == canary.CauseInterrupt {
 			return hint.Wrap(fmt.Errorf("%w: the release is paused where it was, at %d%%", ErrInterrupted, r.Weight), "canaryctl resume goes on")
 		}
 		return hint.Wrap(fmt.Errorf("%w: the release is paused: %s", ErrInconclusive, r.Why), "canaryctl resume goes on, canaryctl rollback gives the traffic back")
 	}
-	return hint.Wrap(fmt.Errorf("%w: the release stands at %d%%", ErrInterrupted, r.Weight), "canaryctl resume goes on")
+	return hint.Wrap(fmt.Errorf("%w: the release stands at %d%%", ErrInterrupted, result.Release.Weight), "canaryctl resume goes on")
 }
 
 // open is the source of the counts for an engine.

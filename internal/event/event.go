@@ -25,6 +25,7 @@ const (
 	Rolling    Kind = "rolling"     // the stable Deployment is rolled to the canary's template
 	Promoted   Kind = "promoted"    // over: the canary is the stable version
 	RolledBack Kind = "rolled-back" // over: all traffic is with the stable version
+	Stopped    Kind = "stopped"     // the canary's Pods were, because requests hung on them
 	Retired    Kind = "retired"     // a version that is not needed any more was removed
 	Foreign    Kind = "foreign"     // somebody else changed the route, a Deployment or the subsets
 	Detached   Kind = "detached"    // this engine drives no more; the release stands in the route
@@ -33,7 +34,7 @@ const (
 
 // Kinds lists all of them, in the order in which a release may meet them.
 func Kinds() []Kind {
-	return []Kind{Started, Attached, Waiting, Step, Paused, Resumed, Gate, Evidence, Rolling, Promoted, RolledBack, Retired, Foreign, Detached, Warning}
+	return []Kind{Started, Attached, Waiting, Step, Paused, Resumed, Gate, Evidence, Rolling, Promoted, RolledBack, Stopped, Retired, Foreign, Detached, Warning}
 }
 
 // Event is one thing that happened. As JSON it is a line of a record.

@@ -94,6 +94,9 @@ type Config struct {
 	Roll func(context.Context) error
 	// Unroll gives it back the template that it had; nil for none to be had.
 	Unroll func(context.Context) error
+	// Stop ends the canary's Pods, and leaves the rest of it. It is called once the
+	// traffic is back from a canary on which requests hung; nil for never.
+	Stop func(context.Context) error
 	// Ask asks the gate of that name, before the "start", a "step" or the
 	// "promotion". GateEvery is how long a closed one is left alone.
 	Ask       func(ctx context.Context, name, before string, at event.Event) (canary.Gate, string, error)
@@ -127,6 +130,9 @@ func (c Config) validate() error {
 type Result struct {
 	Release canary.Release
 	Known   *event.Known // nil before the first reading
+	// Hung says that it was rolled back for requests which hung on the canary, and
+	// Stopped that its Pods are for that.
+	Hung, Stopped bool
 	// Saved is what the next engine goes on from; nothing once it is over.
 	Saved Saved
 }

@@ -47,6 +47,7 @@ type Engine struct {
 	followed            bool            // and was seen to have it
 	unrolled            bool            // it was given the old one again
 	kept                bool            // or would have been, were that allowed
+	hung, halted        bool            // requests hung on the canary, and its Pods are stopped
 	stop                canary.Response // what to do on the way out; empty to go on
 	stopBy              time.Time
 	failing             string // why writes fail; empty when they do not
@@ -100,6 +101,9 @@ func (e *Engine) Run(ctx context.Context) (Result, error) {
 	defer ticker.Stop()
 	for {
 		over, err := e.round(ctx)
+		if over && err == nil {
+			e.stopHanging(ctx)
+		}
 		if over || err != nil {
 			return e.result(), err
 		}
@@ -170,7 +174,7 @@ func (e *Engine) ask(ctx context.Context) Saved {
 }
 
 func (e *Engine) result() Result {
-	r := Result{Release: e.now(), Known: e.evidence.latest()}
+	r := Result{Release: e.now(), Known: e.evidence.latest(), Hung: e.hung, Stopped: e.halted}
 	if e.evidence != nil && !r.Release.Phase.Over() {
 		r.Saved = e.saved()
 	}

@@ -34,6 +34,7 @@ type world struct {
 	versions map[string]workload.Deployed
 	ready    map[string]int
 	bad      map[string]float64 // share of bad requests
+	hangs    bool               // the canary answers none
 	rate     float64
 	silent   error
 	seen     []canary.Weights // every pair that the route ever had
@@ -228,7 +229,9 @@ func (c *counts) Next(context.Context) ([]metrics.Interval, error) {
 	if c.route.Position != nil && c.route.Position.Canary == "" {
 		weight = 1 // v2, which is stable now
 	}
-	one.CanaryTotal = whole("c", seconds*c.rate*weight)
+	if !c.hangs {
+		one.CanaryTotal = whole("c", seconds*c.rate*weight)
+	}
 	one.StableTotal = whole("s", seconds*c.rate*(1-weight))
 	one.CanaryBad = whole("cb", float64(one.CanaryTotal)*c.bad[onTest])
 	one.StableBad = whole("sb", float64(one.StableTotal)*c.bad[stable])

@@ -15,10 +15,11 @@ import (
 // of the form "path: wanted, live". It asks that the live object holds all that
 // is wanted and tolerates what it holds beyond that, because the API server
 // and admission fill fields in; only lists must agree in length. The number of
-// Pods counts only when Spec asks for one: autoscalers and people change it.
+// Pods counts only when Spec asks for one: autoscalers and people change it. That
+// there are to be none counts, for nothing changes that by itself: see Stop.
 func Differences(want, live *unstructured.Unstructured, s Spec) []string {
 	want = want.DeepCopy()
-	if s.Replicas == nil {
+	if s.Replicas == nil && !stopped(live) {
 		unstructured.RemoveNestedField(want.Object, "spec", "replicas")
 	}
 	var c comparison
@@ -28,6 +29,12 @@ func Differences(want, live *unstructured.Unstructured, s Spec) []string {
 		c.compare(strings.Join(path, "."), w, l)
 	}
 	return c.lines
+}
+
+// stopped reports whether a Deployment is to have no Pods.
+func stopped(live *unstructured.Unstructured) bool {
+	n, said, err := unstructured.NestedNumberAsFloat64(live.Object, "spec", "replicas")
+	return said && err == nil && n == 0
 }
 
 type comparison struct{ lines []string }

@@ -54,6 +54,19 @@ spec:
         - {name: proxy, image: "proxy:1"}
 `,
 		},
+		"stopped": {
+			live: `
+metadata: {labels: {app: shop, version: v2}}
+spec:
+  replicas: 0
+  template:
+    spec:
+      containers:
+        - {name: shop, image: "shop:v2", env: [{name: APP_VERSION, value: v2}]}
+        - {name: proxy, image: "proxy:1"}
+`,
+			want: []string{"spec.replicas: wanted 2, live 0"},
+		},
 		"different": {
 			spec: Spec{Replicas: &two},
 			live: `

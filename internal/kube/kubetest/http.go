@@ -56,7 +56,7 @@ func (s *Server) handle(request Request, r *http.Request) (int, any, Event) {
 		list, err := s.list(request, r)
 		return answer(http.StatusOK, list, Event{}, err)
 	}
-	if request.Subresource != "" {
+	if request.Subresource != "" && !request.scales() {
 		err := apierrors.NewNotFound(request.key().groupResource(), request.Name+"/"+request.Subresource)
 		return answer(0, nil, Event{}, err)
 	}
@@ -287,6 +287,12 @@ func verb(r *http.Request, name string) string {
 		return "list"
 	}
 	return "get"
+}
+
+// scales reports whether it sets the number of a Deployment's Pods: a patch of its
+// scale has the shape of one of the Deployment.
+func (r Request) scales() bool {
+	return r.Resource == "deployments" && r.Subresource == "scale" && r.Verb == "patch"
 }
 
 func (r Request) key() key { return key{r.Group, r.Resource, r.Namespace, r.Name} }
