@@ -108,7 +108,7 @@ func (b body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	switch status := b.of.Header.Get("Grpc-Status") + b.of.Trailer.Get("Grpc-Status"); {
 	case err == nil:
-	case err != io.EOF, status != "" && status != "0": //nolint:errorlint // a Reader's own
+	case err != io.EOF, status != "" && status != "0":
 		b.at.isBad()
 	}
 	return n, err
