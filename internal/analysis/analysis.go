@@ -169,14 +169,19 @@ type ended struct {
 	end     time.Time
 }
 
-// by reports whether the interval is one of those. The first of given-up requests
-// comes behind another of the same time.
+// by reports whether the interval is one of those. One of given-up requests comes
+// behind that of the first metric of the same time; where it does not come any more,
+// the next of the first metric begins late.
 func (e *ended) by(i metrics.Interval, first string) bool {
-	e.givenUp = e.givenUp || i.Metric == GivenUp
-	if i.Metric != GivenUp && (e.givenUp || i.Metric != first) || i.Start.Before(e.end) {
+	late := i.Start.Sub(e.end) > i.End.Sub(i.Start)/2
+	switch {
+	case i.Start.Before(e.end):
+		e.givenUp = e.givenUp || i.Metric == GivenUp
+		return false
+	case i.Metric != GivenUp && (i.Metric != first || e.givenUp && !late):
 		return false
 	}
-	e.end = i.End
+	e.givenUp, e.end = i.Metric == GivenUp, i.End
 	return true
 }
 

@@ -12,7 +12,7 @@ import (
 
 // sealed begins every state; the number is that of the form. What follows is JSON,
 // compressed, in base64: gzip has a checksum, and a flipped digit is found.
-const sealed = "analysis/1:"
+const sealed = "analysis/2:"
 
 // maxOpened bounds what a state is when it is opened, which a few bytes could
 // claim to be gigabytes.

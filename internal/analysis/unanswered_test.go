@@ -1,6 +1,7 @@
 package analysis_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -251,6 +252,26 @@ func TestGivenUpRequestsAndAPass(t *testing.T) {
 		if v.Verdict != test.verdict || !slices.Equal(names, test.metrics) {
 			t.Errorf("%s: %s by %v: %s", name, v.Verdict, names, v.Summary)
 		}
+	}
+}
+
+// All that ended are taken from where they are told, once: of a source that begins to
+// tell of given-up requests, or does not any more, nothing is lost and nothing counted
+// twice.
+func TestWhatEndedIsCountedOnce(t *testing.T) {
+	a := sent(t, quick())
+	for n := range 60 {
+		feed(t, a, each(n, analysis.Errors, counts(90, 0, 10, 0)))
+		if n >= 20 && n < 40 {
+			feed(t, a, each(n, analysis.GivenUp, counts(90, 0, 20, 10)))
+		}
+	}
+	// from second 3 on: a tenth of the answers of 37 s, and 20 of 110 that ended in each of 19 s
+	if v := must(t, a).Traffic; math.Abs(float64(v.Observed)-(37*10+19*20)/(37*100+19*110.)) > 1e-9 {
+		t.Errorf("a share of %v", v.Observed)
+	}
+	if took := hangs(t, a, 60, 10); took > 6 {
+		t.Errorf("found after %d s", took)
 	}
 }
 

@@ -38,8 +38,8 @@ func (v *Verdict) sentence() string {
 func (v *Verdict) parts() []string {
 	var made, all []string
 	for _, m := range v.Metrics {
-		if m.Verdict == Pass && (m.Name == GivenUp || m.Name == Unanswered) {
-			continue // nothing is wrong with how requests end, besides errors
+		if (m.Name == GivenUp || m.Name == Unanswered) && (m.Verdict == Pass || m.Canary.Requests == 0 && m.Verdict != Fail) {
+			continue // nothing is wrong with how requests end, or errors say the same
 		}
 		if all = append(all, m.Summary); m.Verdict == v.Verdict {
 			made = append(made, m.Summary)

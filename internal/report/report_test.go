@@ -288,6 +288,17 @@ func TestEveryMetricHasItsPlots(t *testing.T) {
 	}
 }
 
+// hanging is a release whose canary answered nothing.
+func hanging() []event.Event {
+	events := recordtest.RolledBack()
+	for i := range events {
+		if k := events[i].Known; k != nil {
+			k.Harm, k.Metrics[0].Canary = 48, event.Arm{}
+		}
+	}
+	return events
+}
+
 func TestSentence(t *testing.T) {
 	play := func() *recordtest.Play { return recordtest.New("r", 3).Tell(event.Started, "ci", "") }
 	for name, c := range map[string]struct {
@@ -296,6 +307,7 @@ func TestSentence(t *testing.T) {
 	}{
 		"rolled back by evidence": {recordtest.RolledBack(), "v3 of shop was rolled back 5 s after it first got traffic: the canary fails more often than the tolerance allows. Of its 30 requests 6 failed, about 6 more than v1 would have."},
 		"never any traffic":       {play().Wait(time.Minute).End(canary.RolledBack, "", "", "the image cannot be pulled").Events, "v2 of shop was rolled back before it got any traffic: the image cannot be pulled. No request is known to have been hurt."},
+		"nobody got an answer":    {hanging(), "It answered 0 requests, of which 0 failed; about 48 users got no answer, or a bad one, whom v1 would have served."},
 		"proved":                  {recordtest.Promoted(), "on proof."},
 		"by hand":                 {recordtest.Eventful(), "by hand, by ben@example.com."},
 		"on exposure":             {play().Step(0, 50).Read(time.Second).End(canary.Promoted, canary.PassedOnExposure, "", "").Events, "v2 is the stable version of shop: it was promoted 1 s after the release began, on the planned exposure without an alarm, which is no proof."},
