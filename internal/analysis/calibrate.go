@@ -216,8 +216,8 @@ func (r *Calibrated) spread(c Config, k Calibration, h history) error {
 		if err != nil {
 			return err
 		}
-		if m.outcome() && p.Requests == 0 {
-			continue // the source does not tell
+		if m.outcome() && p.Bad == 0 {
+			continue // the source does not tell, or there is nothing to tell
 		}
 		if p.Spread != nil {
 			tolerance, err := stats.PodSpreadTolerance(p.Spread.Estimate, k.Canary, stable)
