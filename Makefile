@@ -135,7 +135,7 @@ ISTIO_VERSION      := v0.0.0-20260827124520-eed52ebb66ad
 PROMETHEUS_VERSION := v0.316.0
 
 .PHONY: dataplane
-dataplane: build $(DATAPLANE)/pilot-discovery $(DATAPLANE)/prometheus $(DATAPLANE)/envoy ## Confirm on the real istiod, Envoy and Prometheus what is counted (the first run compiles two of them: 17 minutes of CPU)
+dataplane: build $(DATAPLANE)/pilot-discovery $(DATAPLANE)/prometheus $(DATAPLANE)/envoy ## Confirm what is counted on a real istiod and Envoys (the first run compiles for 17 minutes of CPU)
 	cd test/dataplane && DATAPLANE_BIN=$(DATAPLANE) go test -count=1 -timeout 20m ./...
 
 $(DATAPLANE)/pilot-discovery:
