@@ -13,11 +13,12 @@ import (
 	"github.com/canaryctl/canaryctl/test/dataplane/internal/mesh"
 )
 
-// soon is a user's patience, and longer than the routes' time-out would be wrong.
+// soon is the patience of a user who will get nothing.
 const soon = 300 * time.Millisecond
 
-// answered and unanswered are what the sender counts, with and without an answer of
-// the receiver; received is what the receiver counts.
+// answered, unanswered and nowhere are what the sender counts: with an answer of the
+// receiver, without one, and without a Pod that it could have come from. received is
+// what the receiver counts.
 func answered(code, flags, grpc string) mesh.Labels {
 	return mesh.Labels{Reporter: "source", Version: "v2", Revision: "v2", Code: code, Flags: flags, GRPC: grpc}
 }
@@ -135,7 +136,7 @@ type failure struct {
 	or map[mesh.Labels][]mesh.Labels
 }
 
-// A time-out travels with a call, in its header grpc-timeout, which the sender's Envoy
+// first is who ends a call: a time-out travels with it, in its header grpc-timeout, which the sender's Envoy
 // writes, too. So the user, both Envoys and the server keep the same time, and any of
 // them may be the first to end the call.
 func first(sent, reached mesh.Labels) map[mesh.Labels][]mesh.Labels {

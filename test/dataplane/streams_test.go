@@ -125,12 +125,12 @@ func (b *bed) testHangingFillsTheConnection(t *testing.T) {
 	if got := call(t.Context(), good); got != "Canceled" {
 		t.Errorf("with a full connection, a call gets %s", got)
 	}
+	good.patience = 0
 	if got := grpcUser(b.client)(t.Context(), good); got != "OK" {
 		t.Errorf("on another connection, a call gets %s", got)
 	}
 
 	b.v2.Stop()
-	good.patience = 0
 	if got := call(t.Context(), good); got != "OK" {
 		t.Errorf("after the end of v2's Pod, a call gets %s", got)
 	}

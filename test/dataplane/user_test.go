@@ -51,8 +51,7 @@ func (r request) wait(ctx context.Context) (context.Context, context.CancelFunc)
 // user sends a request and says what came of it.
 type user func(context.Context, request) string
 
-// http1 and http2 are users with a connection for each request at a time, and with
-// one for all.
+// httpUser reads answers to their end.
 func httpUser(client *mesh.Sidecar, protocols *http.Protocols) user {
 	transport := &http.Transport{Protocols: protocols, MaxIdleConnsPerHost: 10}
 	return func(ctx context.Context, r request) string {
@@ -84,10 +83,12 @@ func httpUser(client *mesh.Sidecar, protocols *http.Protocols) user {
 	}
 }
 
+// http1 has a connection for each request that is open.
 func http1(client *mesh.Sidecar) user {
 	return httpUser(client, nil)
 }
 
+// http2 has one for all.
 func http2(client *mesh.Sidecar) user {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
