@@ -278,8 +278,8 @@ func upgrade(t *testing.T, front net.Addr) (net.Conn, *bufio.Reader) {
 	return conn, reader
 }
 
-// An upgraded connection is counted once, when it ends, whatever the route's
-// time-out: that begins when a client has said all.
+// An upgraded connection is counted once, when it ends, by a flag for who ends it,
+// whatever the route's time-out: that begins when a client has said all.
 func TestUpgradeCountsAtItsEnd(t *testing.T) {
 	m := newMesh(t, web, virtualService("  - timeout: 1ms\n"+toV2))
 	m.serve("10.244.0.3:8080", http.HandlerFunc(shout))
@@ -290,8 +290,8 @@ func TestUpgradeCountsAtItsEnd(t *testing.T) {
 	if _, err := reader.ReadString('\n'); !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %v", err)
 	}
-	m.expectCounted(t, "source 101 - v2/v2", "destination 101 - v2/v2")
+	m.expectCounted(t, "source 101 UC v2/v2", "destination 101 UC v2/v2")
 	conn, _ = upgrade(t, front)
 	conn.Close()
-	m.expectCounted(t, "source 101 - v2/v2", "destination 101 - v2/v2", "source 101 DC v2/v2", "destination 101 DC v2/v2")
+	m.expectCounted(t, "source 101 UC v2/v2", "destination 101 UC v2/v2", "source 101 DC v2/v2", "destination 101 DC v2/v2")
 }

@@ -81,13 +81,13 @@ func (x *exchange) conclude() {
 func (x *exchange) broken() (sent, received string) {
 	a, cause := &x.try, context.Cause(x.Context())
 	switch {
-	case errors.Is(a.ended, io.EOF), a.tunnel.endedBy(byPod):
+	case errors.Is(a.ended, io.EOF):
 		return "-", "-"
 	case errors.Is(cause, errRequestTimeout):
 		return "UT", hangsUp(a.http2)
 	case x.router.connections.isCut(a.to.address):
 		return "UC", ""
-	case a.tunnel.endedBy(byReset):
+	case a.tunnel.endedByPod():
 		return "UC", "UC"
 	case cause != nil, a.ended == nil: // the client left; in the latter case, while it was written to
 		return hangsUp(x.ProtoMajor == 2), hangsUp(a.http2)
