@@ -77,10 +77,11 @@ func TestKilledBeforeTheStop(t *testing.T) {
 	inBubble(func(t *testing.T) {
 		w := newWorld(plan())
 		w.hangs = true
-		var r *run
-		r = w.start(t, plan(), func(c *release.Config) {
-			c.Stop = func(ctx context.Context) error { r.kill(); return ctx.Err() }
+		started := make(chan *run, 1)
+		r := w.start(t, plan(), func(c *release.Config) {
+			c.Stop = func(ctx context.Context) error { (<-started).kill(); return ctx.Err() }
 		})
+		started <- r
 		result, err := r.ended()
 		if err != nil || result.Stopped || result.Release.Phase != canary.RolledBack || w.now().Weights != canary.AllStable() {
 			t.Errorf("%+v, %v", result, err)
