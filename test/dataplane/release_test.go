@@ -35,6 +35,7 @@ func trials() []trial {
 		{name: "given up", says: givenUp, fault: "FAULT_HANG_SHARE=0.3", users: http1, ask: waiting(request{}, time.Second)},
 		{name: "given up over HTTP/2", says: givenUp, fault: "FAULT_HANG_SHARE=0.3", users: http2, ask: waiting(request{}, time.Second)},
 		{name: "hanging", says: unanswered, fault: "FAULT_HANG_SHARE=1", users: http1},
+		{name: "hanging in part", says: unanswered, fault: "FAULT_HANG_SHARE=0.3", users: http1},
 		{name: "hanging until users give up", fault: "FAULT_HANG_SHARE=1", users: http1, ask: waiting(request{}, 2*time.Second)},
 		{name: "breaking off", says: fails, fault: "FAULT_BREAK_SHARE=0.3", users: http1},
 		{name: "resetting", says: fails, fault: "FAULT_RESET_SHARE=0.3", users: http1},
