@@ -37,15 +37,19 @@ func (g *grpcService) Repeat(r *echopb.RepeatRequest, stream grpc.ServerStreamin
 		interval = max(minInterval, r.GetInterval().AsDuration())
 	}
 	for n := uint32(1); ; n++ {
-		if err := stream.Send(g.answer(r.GetMessage())); err != nil {
-			return err
-		}
-		if n == r.GetCount() {
+		err := stream.Send(g.answer(r.GetMessage()))
+		switch {
+		case err == nil && n == r.GetCount():
 			return nil
+		case err == nil && sleep(stream.Context(), interval):
+			continue
 		}
-		if !sleep(stream.Context(), interval) {
-			return status.FromContextError(stream.Context().Err()).Err()
+		// A client that leaves while an answer is on its way to it makes Send fail with
+		// Unavailable, which would be the service's fault in its own counts.
+		if left := stream.Context().Err(); left != nil {
+			return status.FromContextError(left).Err()
 		}
+		return err
 	}
 }
 
