@@ -7,8 +7,9 @@ import (
 
 // Requests that have been open for longer than any answer should take are counted
 // from below, so that no answer is taken for a hanging one. Of those that were open
-// at some time, at most as many have ended since as ended in all. What is left has
-// been open ever since.
+// at some time, at most as many have ended since as ended in all, and where a histogram
+// tells how long answers take, not more than would then have been open. What is left
+// has been open ever since.
 
 // reading is what one reader had of one version's requests at one time.
 type reading struct {
@@ -20,9 +21,6 @@ type reading struct {
 	maybe uint64
 }
 
-// started are those that began, if all that may be of the version are.
-func (r *reading) started() uint64 { return r.open + r.ended + r.maybe }
-
 // aged counts what a process leaves unanswered, by readings of the past.
 type aged struct {
 	past  []reading // from the last one that is old enough on
@@ -32,15 +30,22 @@ type aged struct {
 
 func newAged() aged { return aged{first: -1} }
 
+// normal is what is known of requests that are answered.
+type normal struct {
+	age   time.Duration // after which one is not; zero for unknown
+	lasts lasting
+	bias  float64
+}
+
 // take returns how many more have been open for longer than the age than at any time
-// before. No age is known while it is zero, and nothing is counted.
-func (a *aged) take(r reading, age time.Duration) (more uint64) {
+// before. Where no age is known nothing is counted.
+func (a *aged) take(r reading, n normal) (more uint64) {
 	a.past = append(a.past, r)
-	a.forget(r.at.Add(-max(age, maxAge)))
-	if age <= 0 {
+	a.forget(r.at.Add(-max(n.age, maxAge)))
+	if n.age <= 0 {
 		return 0
 	}
-	stuck, known := a.stuck(r.at.Add(-age))
+	stuck, known := a.stuck(r.at.Add(-n.age), n)
 	switch {
 	case !known:
 		return 0
@@ -56,17 +61,19 @@ func (a *aged) take(r reading, age time.Duration) (more uint64) {
 
 // stuck are at least so many of those that were open at a time, or before it, and
 // still are. Whoever is, was at every time between.
-func (a *aged) stuck(since time.Time) (n int64, known bool) {
+func (a *aged) stuck(since time.Time, n normal) (stuck int64, known bool) {
 	i := a.before(since)
 	if i < 0 {
 		return 0, false
 	}
-	last := &a.past[len(a.past)-1]
-	n = int64(a.past[i].started()) - int64(last.ended+last.maybe)
-	for _, r := range a.past[i:] {
-		n = min(n, int64(r.open))
+	readings := a.past[i:]
+	first, last := &readings[0], &readings[len(readings)-1]
+	ended := min(last.ended-first.ended, n.lasts.since(first.at).crossed(readings, n.bias))
+	stuck = int64(first.open) - int64(ended) - int64(last.maybe-first.maybe)
+	for _, r := range readings {
+		stuck = min(stuck, int64(r.open))
 	}
-	return max(n, 0), true
+	return max(stuck, 0), true
 }
 
 // before is the last reading that is not after a time; -1 for none.
@@ -132,13 +139,29 @@ func (p *pacing) age() time.Duration {
 	if p.whole.ended == 0 {
 		return 0
 	}
-	mean := p.whole.seconds / p.whole.ended
-	if p.lately.seconds > 0 {
-		mean = max(mean, p.lately.seconds/max(p.lately.ended, math.SmallestNonzeroFloat64))
-	}
-	age := manyTimes * mean
+	age := manyTimes * p.mean()
 	if age > maxAge.Seconds() {
 		return 0
 	}
 	return max(minAge, time.Duration(age*float64(time.Second)))
+}
+
+// mean is the time that requests are open for, in seconds; no number before one ended.
+func (p *pacing) mean() float64 {
+	mean := p.whole.seconds / p.whole.ended
+	if p.lately.seconds > 0 {
+		mean = max(mean, p.lately.seconds/max(p.lately.ended, math.SmallestNonzeroFloat64))
+	}
+	return mean
+}
+
+// normal is what the requests of a version are compared with.
+func (p *pacing) normal(lasts, stable lasting) normal {
+	n := normal{age: p.age(), lasts: lasts, bias: 1}
+	if stay := stable.since(p.at.Add(-n.age)).stay(); n.age > 0 && stay > 0 {
+		n.bias = max(1, p.mean()/stay)
+	} else {
+		n.lasts = nil
+	}
+	return n
 }

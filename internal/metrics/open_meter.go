@@ -17,7 +17,9 @@ type OpenMeter struct {
 	differ    *Differ
 	config    DifferConfig
 	processes map[process]*watched
-	pacing    pacing
+	pacing    map[string]*pacing // of stable, by protocol
+	told      []Interval         // of latencies, in order, that are ahead of what was read
+	lasts     map[string]lasting // by version
 }
 
 // process is what counts the requests of one protocol that one version answers: a
@@ -44,7 +46,8 @@ func NewOpenMeter(p Profile, config DifferConfig, begin time.Time) (*OpenMeter, 
 	if err != nil {
 		return nil, err
 	}
-	return &OpenMeter{openPoints: points, differ: NewDiffer(config, begin), config: config, processes: map[process]*watched{}}, nil
+	return &OpenMeter{openPoints: points, differ: NewDiffer(config, begin), config: config,
+		processes: map[process]*watched{}, pacing: map[string]*pacing{}, lasts: map[string]lasting{}}, nil
 }
 
 // Read takes points in any order, those of MetricErrors among them, and returns the
@@ -57,12 +60,52 @@ func (m *OpenMeter) Read(points []Point) []Interval {
 	})
 	var samples []Sample
 	for _, g := range inOrder {
+		m.learn(g.at)
 		if s, ok := m.take(g); ok {
 			samples = append(samples, s)
 		}
 	}
 	m.forget()
 	return m.differ.Read(samples)
+}
+
+// Learn takes intervals of latencies, which tell how many answers there can have been
+// among the requests that were open. Others are passed over.
+func (m *OpenMeter) Learn(intervals []Interval) {
+	for _, i := range intervals {
+		if _, ok := EdgeOf(i.Metric); ok && !i.Before {
+			m.told = append(m.told, i)
+		}
+	}
+	if n := len(m.told); n > 0 { // there may be nothing to read any more
+		old := m.told[n-1].End.Add(-forgotten)
+		m.told = slices.DeleteFunc(m.told, func(i Interval) bool { return i.End.Before(old) })
+	}
+}
+
+// learn takes what was told of the time before a reading.
+func (m *OpenMeter) learn(at time.Time) {
+	stable, canary := m.config.Release.Stable, m.config.Release.Canary
+	n := 0
+	for ; n < len(m.told) && !m.told[n].End.After(at); n++ {
+		i := &m.told[n]
+		edge, _ := EdgeOf(i.Metric)
+		keep := 2 * (m.longest() + i.End.Sub(i.Start))
+		for _, c := range i.Strata {
+			m.lasts[stable] = m.lasts[stable].learn(i.End, edge, c.StableTotal, c.StableBad, keep)
+			m.lasts[canary] = m.lasts[canary].learn(i.End, edge, c.CanaryTotal, c.CanaryBad, keep)
+		}
+	}
+	m.told = slices.Delete(m.told, 0, n)
+}
+
+// longest is the greatest age of those that count.
+func (m *OpenMeter) longest() time.Duration {
+	longest := minAge
+	for _, p := range m.pacing {
+		longest = max(longest, p.age())
+	}
+	return longest
 }
 
 // Since is from when on points may be new to it; see Differ.Since.
@@ -102,11 +145,11 @@ func (m *OpenMeter) take(g *gathered) (Sample, bool) {
 	default:
 		w.total += g.ended - w.last.ended
 		if g.version == m.config.Release.Stable && g.at.Sub(w.last.at) <= m.patience() {
-			m.pacing.learn(w.last, g.reading)
+			m.paceOf(g.protocol).learn(w.last, g.reading)
 		}
 	}
 	w.last, w.torn = g.reading, time.Time{}
-	w.bad += w.aged.take(g.reading, m.pacing.age())
+	w.bad += w.aged.take(g.reading, m.paceOf(g.protocol).normal(m.lasts[g.version], m.lasts[m.config.Release.Stable]))
 	s := Sample{
 		Series: g.protocol + "\x00" + g.target + "\x00" + g.version, Version: g.version, Side: g.side, Target: g.target, Pod: g.pod,
 		At: g.at, Total: w.total + w.bad, Bad: Errors(w.bad),
@@ -115,6 +158,13 @@ func (m *OpenMeter) take(g *gathered) (Sample, bool) {
 		s.Born = g.born
 	}
 	return s, true
+}
+
+func (m *OpenMeter) paceOf(protocol string) *pacing {
+	if m.pacing[protocol] == nil {
+		m.pacing[protocol] = &pacing{}
+	}
+	return m.pacing[protocol]
 }
 
 func (m *OpenMeter) patience() time.Duration { return cmp.Or(max(m.config.MaxGap, 0), DefaultMaxGap) }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -26,7 +27,7 @@ func forever(int) float64 { return math.Inf(1) }
 func (p *pod) stream(from, to, rate float64, takes func(i int) float64) {
 	for i := 0; ; i++ {
 		at := from + (float64(i)+0.5)/rate
-		if at >= to {
+		if !(at < to) {
 			return
 		}
 		p.requests = append(p.requests, [2]float64{at, at + takes(i)})
@@ -35,15 +36,25 @@ func (p *pod) stream(from, to, rate float64, takes func(i int) float64) {
 
 func always(seconds float64) func(int) float64 { return func(int) float64 { return seconds } }
 
-// read is what a scrape at a time finds: a gauge of all that is open, and counters of
-// what ended, of routes that are counted and of others.
+// read is what a scrape at a time finds: a gauge of all that is open, counters of what
+// ended, of routes that are counted and of others, and how long that took.
 func (p *pod) read(at float64) []Point {
 	open, ended := 0, [2]float64{}
+	edges := []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, math.Inf(1)}
+	var took Histogram
+	for _, edge := range edges {
+		took.Classic = append(took.Classic, Cumulative{LE: edge})
+	}
 	for i, r := range p.requests {
 		switch {
 		case r[0] > at:
 		case r[1] <= at:
 			ended[i%2]++
+			for k, edge := range edges {
+				if r[1]-r[0] <= edge+1e-9 {
+					took.Classic[k].Count++
+				}
+			}
 		default:
 			open++
 		}
@@ -55,7 +66,9 @@ func (p *pod) read(at float64) []Point {
 		}
 		return Point{Name: name, Labels: labels, Version: p.version, Pod: p.name, At: clock(at), Value: value}
 	}
-	points := []Point{point("http_requests_in_flight", "", float64(open))}
+	latency := point("http_request_duration_seconds", "/", 0)
+	latency.Histogram = &took
+	points := []Point{point("http_requests_in_flight", "", float64(open)), latency}
 	for i, route := range []string{"/", "/healthz"} {
 		if ended[i] > 0 {
 			points = append(points, point("http_requests_total", route, ended[i]))
@@ -65,27 +78,39 @@ func (p *pod) read(at float64) []Point {
 }
 
 // watchPods reads all Pods every so many seconds, beginning at second 0, and returns
-// what was found unanswered by then: bad and total of each version.
-func watchPods(t *testing.T, every, until float64, pods ...*pod) (intervals []Interval) {
+// what was found unanswered by then, with the histograms or without them.
+func watchPods(t *testing.T, every, until float64, histograms bool, pods ...*pod) (intervals []Interval) {
 	t.Helper()
-	m := openMeterOf(t, "app")
+	m, p := openMeterOf(t, "app"), profileOf(t, "app")
+	latency, err := NewMeter(p, DifferConfig{Metric: MetricLatency, Release: m.config.Release}, clock(0))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for at := 0.0; at <= until; at += every {
 		var points []Point
 		for _, p := range pods {
 			points = append(points, p.read(at)...)
+		}
+		if histograms {
+			m.Learn(latency.Read(points))
 		}
 		intervals = append(intervals, m.Read(points)...)
 	}
 	return intervals
 }
 
-func openMeterOf(t fatal, profile string) *OpenMeter {
+func profileOf(t fatal, name string) Profile {
 	t.Helper()
-	p, err := FindProfile(profile)
+	p, err := FindProfile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := NewOpenMeter(p, DifferConfig{Release: Release{Namespace: "shop", App: "cart", Service: "cart", Stable: "v1", Canary: "v2"}}, clock(0))
+	return p
+}
+
+func openMeterOf(t fatal, profile string) *OpenMeter {
+	t.Helper()
+	m, err := NewOpenMeter(profileOf(t, profile), DifferConfig{Release: Release{Namespace: "shop", App: "cart", Service: "cart", Stable: "v1", Canary: "v2"}}, clock(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +146,23 @@ func TestOpenMeter(t *testing.T) {
 		p.stream(begin, end, rate, takes)
 		return p
 	}
-	half := func(i int) float64 { return [2]float64{0.05, math.Inf(1)}[i%2] }
+	oneIn := func(n int, takes float64) func(int) float64 {
+		return func(i int) float64 {
+			if i%n == 0 {
+				return takes
+			}
+			return 0.05
+		}
+	}
+	// In step with those who read: all that a second has begin 20 ms before.
+	inStep := func(p *pod, from, each int) *pod {
+		for at := from; at <= end; at++ {
+			for range each {
+				p.requests = append(p.requests, [2]float64{float64(at) - 0.02, float64(at) + 0.03})
+			}
+		}
+		return p
+	}
 	streams := func(p *pod, rate, takes float64) *pod {
 		p.stream(p.requests[0][0], end, rate, always(takes))
 		return p
@@ -129,33 +170,43 @@ func TestOpenMeter(t *testing.T) {
 	stepping := canary(1, always(0.05))
 	stepping.stream(30, end, 20, always(0.05))
 	stepping.stream(50, end, 200, always(0.05))
+	type found struct {
+		first float64 // when it is found out; -1 for never
+		bad   uint64
+	}
+	none := found{-1, 0}
 	for _, test := range []struct {
 		name           string
 		every          float64
 		stable, canary *pod
-		first          float64 // when it is found out
-		bad            uint64
+		want           found
+		histograms     found // that tell how long answers take
 	}{
-		{"none is answered", 1, stable(90, 0.05), canary(10, forever), 16, 550},
-		{"nor, and it is read rarely", 15, stable(90, 0.05), canary(10, forever), 30, 350},
-		{"half of them are not", 1, stable(90, 0.05), canary(10, half), 21, 250},
-		{"slow, and right", 1, stable(90, 0.05), canary(10, always(4)), -1, 0},
-		{"many at a time", 1, stable(900, 1), canary(100, always(1.5)), -1, 0},
-		{"both poll for long", 1, stable(90, 8), canary(10, always(20)), -1, 0},
-		{"some streams among short ones", 1, streams(stable(90, 0.05), 3, 200), streams(canary(10, always(0.05)), 0.3, 200), -1, 0},
-		{"stable takes minutes", 1, stable(10, 150), canary(10, forever), -1, 0},
-		{"steps upwards", 1, stable(90, 0.05), stepping, -1, 0},
-		{"hardly any traffic", 1, stable(0.5, 0.05), canary(0.2, always(0.05)), -1, 0},
+		{"none is answered", 1, stable(90, 0.05), canary(10, forever), found{16, 550}, found{16, 550}},
+		{"nor, and it is read rarely", 15, stable(90, 0.05), canary(10, forever), found{30, 350}, found{30, 350}},
+		{"half of them are not", 1, stable(90, 0.05), canary(10, oneIn(2, math.Inf(1))), found{21, 250}, found{16, 272}},
+		{"a fifth is not", 1, stable(90, 0.05), canary(10, oneIn(5, math.Inf(1))), found{36, 70}, found{17, 107}},
+		{"a fifth is slow, and right", 1, stable(90, 0.05), canary(10, oneIn(5, 4.5)), none, none},
+		{"slow, and right", 1, stable(90, 0.05), canary(10, always(4)), none, none},
+		{"many at a time", 1, stable(900, 1), canary(100, always(1.5)), none, none},
+		{"both poll for long", 1, stable(90, 8), canary(10, always(20)), none, none},
+		{"some streams among short ones", 1, streams(stable(90, 0.05), 3, 200), streams(canary(10, always(0.05)), 0.3, 200), none, none},
+		{"stable takes minutes", 1, stable(10, 150), canary(10, forever), none, none},
+		{"steps upwards", 1, stable(90, 0.05), stepping, none, none},
+		{"hardly any traffic", 1, stable(0.5, 0.05), canary(0.2, always(0.05)), none, none},
+		{"in step", 1, inStep(stable(0, 0), -200, 90), inStep(canary(0, nil), begin, 10), none, none},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			all, first := unanswered(watchPods(t, test.every, end, test.stable, test.canary))
-			if first != test.first || all.CanaryBad != test.bad || all.StableBad != 0 {
-				t.Errorf("found at second %v, want %v; %+v, want %d of the canary's and none of stable's", first, test.first, all, test.bad)
-			}
-			if test.bad == 0 && all.StableTotal == 0 {
-				t.Error("nothing was compared")
-			}
-		})
+		for histograms, want := range map[bool]found{false: test.want, true: test.histograms} {
+			t.Run(fmt.Sprintf("%s, histograms %v", test.name, histograms), func(t *testing.T) {
+				all, first := unanswered(watchPods(t, test.every, end, histograms, test.stable, test.canary))
+				if got := (found{first, all.CanaryBad}); got != want || all.StableBad != 0 {
+					t.Errorf("found at second %v, want %v; %+v, want %d of the canary's and none of stable's", first, want.first, all, want.bad)
+				}
+				if want.bad == 0 && all.StableTotal == 0 {
+					t.Error("nothing was compared")
+				}
+			})
+		}
 	}
 }
 

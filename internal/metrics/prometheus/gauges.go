@@ -55,19 +55,20 @@ func (w *Watcher) readGauges(ctx context.Context, lookback time.Duration) ([][]m
 }
 
 // dealGauges hands a release what tells of its open requests, with the counters of
-// those that ended. Where there are counters and no gauge, none will come: both are
-// there from a Pod's first request on.
-func (w *Watcher) dealGauges(n int, counters []metrics.Point, open [][]metrics.Point) {
+// those that ended and what was found of their latencies. Where there are counters and
+// no gauge, none will come: both are there from a Pod's first request on.
+func (w *Watcher) dealGauges(n int, latencies []metrics.Interval, counters []metrics.Point, open [][]metrics.Point) (found []metrics.Interval) {
 	s := w.streams[n]
 	if s.open == nil {
-		return
+		return nil
 	}
 	var own []metrics.Point
 	for i, all := range open {
 		own = append(own, mine(s.release, w.gauges[i].owners[n], all)...)
 	}
+	s.open.Learn(latencies)
 	if len(own) > 0 {
-		s.ready = append(s.ready, s.open.Read(append(own, counters...))...)
+		found = s.open.Read(append(own, counters...))
 	}
 	if len(counters) > 0 && !s.open.Found() {
 		s.open = nil
@@ -75,4 +76,5 @@ func (w *Watcher) dealGauges(n int, counters []metrics.Point, open [][]metrics.P
 	if !slices.ContainsFunc(w.streams, func(s *stream) bool { return s.open != nil }) {
 		w.gauges = nil
 	}
+	return found
 }

@@ -137,13 +137,19 @@ func (h *stored) read(ctx context.Context, from, to time.Time) error {
 		}
 		open = append(open, mine(h.config.Release, g.owners[0], points(answer.series))...)
 	}
+	var found []metrics.Interval
 	for i, q := range h.list {
 		own := mine(h.config.Release, h.owner, points(answers[i].series))
-		h.intervals = append(h.intervals, h.meters[i].Read(own)...)
-		if q.metric == metrics.MetricErrors && h.open != nil {
-			h.intervals = append(h.intervals, h.open.Read(append(open, own...))...)
+		found = append(found, h.meters[i].Read(own)...)
+		if q.metric == metrics.MetricErrors {
+			open = append(open, own...)
 		}
 	}
+	if h.open != nil {
+		h.open.Learn(found)
+		found = append(found, h.open.Read(open)...)
+	}
+	h.intervals = append(h.intervals, found...)
 	return nil
 }
 

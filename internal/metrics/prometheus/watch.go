@@ -156,15 +156,19 @@ func (w *Watcher) poll(ctx context.Context) error {
 		}
 	}
 	w.asked, w.told = now, answers[0].at
+	ended, found := make([][]metrics.Point, len(w.streams)), make([][]metrics.Interval, len(w.streams))
 	for i := range w.list {
 		all := points(answers[i].series)
 		for n, s := range w.streams {
 			own := mine(s.release, s.owner, all)
-			s.ready = append(s.ready, s.meters[i].Read(own)...)
+			found[n] = append(found[n], s.meters[i].Read(own)...)
 			if w.list[i].metric == metrics.MetricErrors {
-				w.dealGauges(n, own, open)
+				ended[n] = own
 			}
 		}
+	}
+	for n, s := range w.streams {
+		s.ready = append(append(s.ready, found[n]...), w.dealGauges(n, found[n], ended[n], open)...)
 	}
 	return nil
 }
