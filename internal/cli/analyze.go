@@ -34,6 +34,7 @@ type analyze struct {
 	metrics             metricFlags
 	source, record      string
 	since, wait, warmUp time.Duration
+	within              time.Duration // as analysis.Metric has it; only plans say it
 	watch, listMetrics  bool
 	maxRestarts         int
 }

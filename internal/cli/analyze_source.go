@@ -68,7 +68,7 @@ func (o *analyze) serverPlace(server *prometheus.Server, profiles []metrics.Prof
 		watch: func(p metrics.Profile) (metrics.Stream, error) {
 			watcher, err := server.Watch(prometheus.Config{
 				Profile: p, Releases: []metrics.Release{release}, Since: o.since,
-				WarmUp: o.warmUp, Guard: o.guard(), Now: o.Clock.Now,
+				WarmUp: o.warmUp, Within: o.within, Guard: o.guard(), Now: o.Clock.Now,
 			})
 			if err != nil {
 				return nil, err
@@ -92,7 +92,7 @@ func (o *analyze) serverPlace(server *prometheus.Server, profiles []metrics.Prof
 }
 
 func (o *analyze) podsPlace(client *kube.Client, profiles []metrics.Profile, release metrics.Release) place {
-	config := podscrape.Config{Release: release, WarmUp: o.warmUp, Guard: o.guard(), Now: o.Clock.Now}
+	config := podscrape.Config{Release: release, WarmUp: o.warmUp, Within: o.within, Guard: o.guard(), Now: o.Clock.Now}
 	return place{
 		name: "Pods", profiles: profiles,
 		watch: func(p metrics.Profile) (metrics.Stream, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/planfile"
 )
 
 // metricFlags say which metrics to read: those of a built-in profile, of a file of
@@ -26,7 +27,7 @@ func (m *metricFlags) statuses() ([]string, error) {
 	}
 	statuses := []string{}
 	for text := range strings.SplitSeq(m.grpcFailed, ",") {
-		if text = strings.TrimSpace(text); text == "none" && m.grpcFailed == text {
+		if text = strings.TrimSpace(text); text == noStatus && m.grpcFailed == text {
 			break
 		}
 		status, err := metrics.ParseGRPCStatus(text)
@@ -37,6 +38,21 @@ func (m *metricFlags) statuses() ([]string, error) {
 	}
 	return statuses, nil
 }
+
+// orFailed takes the statuses of a plan where no flag names any.
+func (m *metricFlags) orFailed(statuses []planfile.GRPCStatus) {
+	if m.grpcFailed != "" || statuses == nil {
+		return
+	}
+	names := make([]string, len(statuses))
+	for i, status := range statuses {
+		names[i] = string(status)
+	}
+	m.grpcFailed = cmp.Or(strings.Join(names, ","), noStatus)
+}
+
+// noStatus is how the flag says that no status counts as failed.
+const noStatus = "none"
 
 func (m *metricFlags) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&m.profile, "profile", "", "names of the metrics: istio, app, ... (default: the first that has any)")

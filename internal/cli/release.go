@@ -10,6 +10,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/planfile"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -95,9 +96,18 @@ func (o *releaseOptions) complete(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		o.document, o.filed = &document, true
+		o.follow(document)
+		o.filed = true
 	}
 	return nil
+}
+
+// follow takes a plan, and what flags say that a plan says too.
+func (o *releaseOptions) follow(document planfile.Document) {
+	if failed, err := o.source.metrics.statuses(); err == nil && failed != nil {
+		document.Spec.Analysis.GRPCFailed = planfile.GRPCStatuses(failed)
+	}
+	o.document = &document
 }
 
 // run begins a release and drives it. The Deployment comes first, since it hurts

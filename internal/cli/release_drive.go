@@ -208,7 +208,9 @@ func (d *runner) open(route traffic.Route) release.Source {
 		}
 		source := d.source
 		source.since = max(0, d.f.Clock.Since(since))
-		source.warmUp = d.document.Spec.Analysis.WarmUp.Std()
+		method := d.document.Spec.Analysis
+		source.warmUp, source.within = method.WarmUp.Std(), method.Unanswered.Within.Std()
+		source.metrics.orFailed(method.GRPCFailed)
 		places, err := source.places(client, releaseOf(route))
 		if err != nil {
 			return nil, err

@@ -32,7 +32,7 @@ func (o *releaseOptions) suggest(ctx context.Context, route traffic.Route) error
 	for _, n := range notes {
 		fmt.Fprintf(o.f.Err, "plan: %s: %s\n", n.Field, n.Text)
 	}
-	o.document = &document
+	o.follow(document)
 	return nil
 }
 

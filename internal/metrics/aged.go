@@ -111,6 +111,7 @@ const (
 type pacing struct {
 	whole, lately stay
 	at            time.Time
+	within        time.Duration // that answers may take, whatever stable's do
 }
 
 // stay is the time that requests were open for, in seconds of all of them together,
@@ -139,11 +140,11 @@ func (p *pacing) age() time.Duration {
 	if p.whole.ended == 0 {
 		return 0
 	}
-	age := manyTimes * p.mean()
+	age := max(minAge.Seconds(), p.within.Seconds(), manyTimes*p.mean())
 	if age > maxAge.Seconds() {
 		return 0
 	}
-	return max(minAge, time.Duration(age*float64(time.Second)))
+	return time.Duration(age * float64(time.Second))
 }
 
 // mean is the time that requests are open for, in seconds; no number before one ended.

@@ -16,6 +16,9 @@ type DifferConfig struct {
 	MaxGap time.Duration
 	// WarmUp leaves out what a Pod that appears after the start answers first.
 	WarmUp time.Duration
+	// Within is how long an answer may take that is not missing yet, where that is more
+	// than stable's tell.
+	Within time.Duration
 	// Before asks for what is marked so too, ahead of the first intervals.
 	Before bool
 }

@@ -162,7 +162,7 @@ func (m *OpenMeter) take(g *gathered) (Sample, bool) {
 
 func (m *OpenMeter) paceOf(protocol string) *pacing {
 	if m.pacing[protocol] == nil {
-		m.pacing[protocol] = &pacing{}
+		m.pacing[protocol] = &pacing{within: m.config.Within}
 	}
 	return m.pacing[protocol]
 }

@@ -210,6 +210,21 @@ func TestOpenMeter(t *testing.T) {
 	}
 }
 
+// An answer may take as long as the plan says.
+func TestOpenMeterWithin(t *testing.T) {
+	for within, bad := range map[time.Duration]uint64{0: 110, 20 * time.Second: 80, time.Hour: 0} {
+		m := openMeterOf(t, "app")
+		m.config.Within = within
+		var intervals []Interval
+		for at := 0; at <= 60; at += 5 {
+			intervals = append(intervals, m.Read(append(found("v1", float64(at), 0, 10*at), found("v2", float64(at), 2*at, 0)...))...)
+		}
+		if all, _ := unanswered(intervals); all.CanaryBad != bad {
+			t.Errorf("within %s: %+v, want %d bad", within, all, bad)
+		}
+	}
+}
+
 // fatal is what a test and rapid's have in common.
 type fatal interface {
 	Helper()

@@ -26,6 +26,9 @@ type Analysis struct {
 	Onset          bool       `json:"onset"`
 	OnsetIntervals int        `json:"onsetIntervals"`
 
+	// GRPCFailed are the statuses of gRPC that count as failed; nil for those of
+	// metrics.DefaultGRPCFailed.
+	GRPCFailed []GRPCStatus `json:"grpcFailed,omitzero"`
 	// WarmUp of each new Pod is not counted.
 	WarmUp  canary.Duration `json:"warmUp,omitempty"`
 	Metrics []Metric        `json:"metrics"`
@@ -104,10 +107,20 @@ func DefaultAnalysis() Analysis {
 		Onset:          true,
 		OnsetIntervals: c.OnsetIntervals,
 		Metrics:        []Metric{{Name: analysis.Errors}},
+		GRPCFailed:     GRPCStatuses(metrics.DefaultGRPCFailed()),
 		GivenUp:        defaultOutcome(),
 		Unanswered:     Unanswered{Outcome: defaultOutcome()},
 		Pods:           &Pods{MaxRestarts: gate.MaxRestarts, Unready: ofSeconds(gate.Unready), Calm: ofSeconds(gate.Calm)},
 	}
+}
+
+// GRPCStatuses are those of the names that metrics.ParseGRPCStatus gives.
+func GRPCStatuses(names []string) []GRPCStatus {
+	all := make([]GRPCStatus, len(names))
+	for i, name := range names {
+		all[i] = GRPCStatus(name)
+	}
+	return all
 }
 
 func defaultOutcome() Outcome {

@@ -3,9 +3,11 @@ package planfile
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
+	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
@@ -27,6 +29,12 @@ func (a Analysis) check(all *checks) {
 	}
 	all.unless(!a.Onset || a.OnsetIntervals >= 1, at+"onsetIntervals", "say 1 or more, or onset: false")
 	all.unless(a.WarmUp >= 0, at+"warmUp", "it cannot be negative, and is %s", a.WarmUp)
+	for i, status := range a.GRPCFailed {
+		at := fmt.Sprintf("%sgrpcFailed[%d]", at, i)
+		_, err := metrics.ParseGRPCStatus(string(status))
+		all.unless(err == nil, at, "%v", err)
+		all.unless(!slices.Contains(a.GRPCFailed[:i], status), at, "%s is there twice", status)
+	}
 	if a.Pods != nil {
 		all.unless(a.Pods.MaxRestarts >= 0, at+"pods.maxRestarts", "%d restarts cannot be let through", a.Pods.MaxRestarts)
 		all.unless(a.Pods.Unready >= 0, at+"pods.unready", "it cannot be negative, and is %s", a.Pods.Unready)

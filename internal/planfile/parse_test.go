@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,7 @@ spec:
     negligible: 0.001
     alpha: 0.5%
     evidenceCap: "off"
+    grpcFailed: [14, INTERNAL, DeadlineExceeded]
     dispersion: 1.5
     onset: false
     warmUp: 20s
@@ -111,6 +113,10 @@ spec:
 	want.Pods = &gate
 	if diff := cmp.Diff(want, method, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 		t.Errorf("method (-want +got):\n%s", diff)
+	}
+
+	if got := d.Spec.Analysis.GRPCFailed; !slices.Equal(got, []planfile.GRPCStatus{"Unavailable", "Internal", "DeadlineExceeded"}) {
+		t.Errorf("statuses that failed: %v", got)
 	}
 
 	none := 0
@@ -190,7 +196,7 @@ spec:
   budget: .inf
   timeout: [1h]
   proof: &sure true
-  analysis: {margin: &m 2, tolerance: *m, evidenceCap: 0.5, dispersion: none, onset: "false"}
+  analysis: {margin: &m 2, tolerance: *m, evidenceCap: 0.5, dispersion: none, onset: "false", grpcFailed: [17, Nope, 14]}
 `, []string{
 			`plan.yaml:5:16: spec.steps[0].weight: want a whole number, and this is the number "10.5"`,
 			`plan.yaml:5:29: spec.steps[0].pause: want true or false, and this is the text "yes"`,
@@ -203,6 +209,8 @@ spec:
 			`plan.yaml:10:56: spec.analysis.evidenceCap: "0.5" is no factor above 1, and not off`,
 			`plan.yaml:10:73: spec.analysis.dispersion: "none" is not 1 or more, and not auto`,
 			`plan.yaml:10:86: spec.analysis.onset: want true or false, and this is the text "false"`,
+			"plan.yaml:10:108: spec.analysis.grpcFailed[0]: 17 is no gRPC status: they go from 0 to 16",
+			`plan.yaml:10:112: spec.analysis.grpcFailed[1]: "Nope" is no gRPC status; they are OK, Canceled, Unknown, InvalidArgument, DeadlineExceeded, NotFound, AlreadyExists, PermissionDenied, ResourceExhausted, FailedPrecondition, Aborted, OutOfRange, Unimplemented, Internal, Unavailable, DataLoss, Unauthenticated`,
 		}},
 		{"gates", head + `
 spec:

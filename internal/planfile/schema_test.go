@@ -70,7 +70,7 @@ func TestSchemaRefuses(t *testing.T) {
 	const head = "apiVersion: canaryctl.io/v1alpha1\nkind: Plan\nspec: "
 	for _, spec := range []string{
 		"{colour: red}", "{steps: []}", "{steps: [{weight: 101}]}", "{steps: [{weight: 5, min: 90}]}", "{policy: {doubt: wait}}",
-		"{promotion: later}", "{analysis: {evidenceCap: none}}", "{analysis: {tolerance: ten}}", "{analysis: {metrics: [{name: x}]}}",
+		"{promotion: later}", "{analysis: {evidenceCap: none}}", "{analysis: {tolerance: ten}}", "{analysis: {metrics: [{name: x}]}}", "{analysis: {grpcFailed: [17]}}",
 		"{analysis: {metrics: [{name: latency, quantile: 95}]}}", "{notify: [{on: [lunch], command: {args: [x]}}]}",
 		"{confirm: a, gates: {a: {}}}", "{confirm: a, gates: {a: {webhook: {url: x, urlFile: y}}}}", "{confirm: a, gates: {a: {command: {args: []}}}}",
 		"{ramp: {errors: 5}}", "{steps: [{header: {value: x}}]}",
@@ -174,6 +174,8 @@ func (w schemaWriter) of(t reflect.Type, at reflect.Value) object {
 		return object{"anyOf": []any{number(1), object{"const": "auto"}}}
 	case reflect.TypeFor[Quantile]():
 		return text(`^p\d+(\.\d+)?$`)
+	case reflect.TypeFor[GRPCStatus]():
+		return object{"anyOf": []any{text(`^[A-Za-z_]+$`), object{"type": "integer", "minimum": 0, "maximum": 16}}}
 	case reflect.TypeFor[Confirm]():
 		return object{"anyOf": []any{object{"type": "string"}, w.fields(t, at)}}
 	}

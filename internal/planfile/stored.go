@@ -28,9 +28,10 @@ func (d Document) Hash() string {
 	text, err := json.Marshal(struct {
 		Plan     canary.Plan     `json:"plan"`
 		Analysis analysis.Config `json:"analysis"`
+		Failed   []GRPCStatus    `json:"grpcFailed,omitzero"`
 		WarmUp   canary.Duration `json:"warmUp"`
 		Gates    []string        `json:"gates"`
-	}{d.Plan(), d.Spec.Analysis.Config(), d.Spec.Analysis.WarmUp, slices.Sorted(maps.Keys(d.Spec.Gates))})
+	}{d.Plan(), d.Spec.Analysis.Config(), d.Spec.Analysis.GRPCFailed, d.Spec.Analysis.WarmUp, slices.Sorted(maps.Keys(d.Spec.Gates))})
 	if err != nil {
 		return "" // NaN or Inf
 	}

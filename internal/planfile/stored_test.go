@@ -22,7 +22,7 @@ spec:
   unready: 0s
   steps: [{weight: 10}]
   confirm: {step: owners, promotion: night}
-  analysis: {evidenceCap: "off", dispersion: 2, onset: false, metrics: [{name: latency, quantile: p99.9}]}
+  analysis: {evidenceCap: "off", dispersion: 2, onset: false, grpcFailed: [], metrics: [{name: latency, quantile: p99.9}]}
   gates:
     owners: {webhook: {url: "https://gates.example", secretFile: /run/key}}
     night: {command: {args: [./night, "a b"]}}

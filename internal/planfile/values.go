@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/canaryctl/canaryctl/internal/metrics"
 )
 
 // Share is a part of a whole, written 0.1 or 10%. It is a pflag.Value too.
@@ -136,6 +138,16 @@ func (q Quantile) MarshalJSON() ([]byte, error) { return json.Marshal(q.String()
 
 // UnmarshalJSON takes p95.
 func (q *Quantile) UnmarshalJSON(text []byte) error { return q.Set(bare(text)) }
+
+// GRPCStatus is the name of a status of gRPC, as Unavailable.
+type GRPCStatus string
+
+// UnmarshalJSON takes a name in any spelling, or a number.
+func (s *GRPCStatus) UnmarshalJSON(text []byte) error {
+	name, err := metrics.ParseGRPCStatus(bare(text))
+	*s = GRPCStatus(name)
+	return err
+}
 
 func numberOr(word string, v float64) ([]byte, error) {
 	if v == 0 {

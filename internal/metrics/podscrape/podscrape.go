@@ -33,9 +33,9 @@ type Config struct {
 	// its containers and /metrics. A sidecar's merged metrics are at 15020
 	// /stats/prometheus, which Istio writes into the annotations.
 	Port, Path string
-	// MaxGap and WarmUp are as in metrics.DifferConfig.
-	MaxGap, WarmUp time.Duration
-	Guard          metrics.GuardConfig
+	// MaxGap, WarmUp and Within are as in metrics.DifferConfig.
+	MaxGap, WarmUp, Within time.Duration
+	Guard                  metrics.GuardConfig
 	// Now is the clock; nil is the real one.
 	Now func() time.Time
 }
@@ -157,7 +157,7 @@ func (s *Scraper) begin(at time.Time) error {
 		return nil
 	}
 	var meters []*metrics.Meter
-	config := metrics.DifferConfig{Release: s.config.Release, MaxGap: s.config.MaxGap, WarmUp: s.config.WarmUp}
+	config := metrics.DifferConfig{Release: s.config.Release, MaxGap: s.config.MaxGap, WarmUp: s.config.WarmUp, Within: s.config.Within}
 	for _, metric := range []string{metrics.MetricErrors, metrics.MetricLatency} {
 		config.Metric, config.Before = metric, metric == metrics.MetricLatency
 		m, err := metrics.NewMeter(s.config.Profile, config, at)

@@ -20,9 +20,9 @@ type Config struct {
 	// has a sample in it to count from. It should hold two scrapes. Once it is known
 	// how often is scraped, two scrapes and a little more take its place.
 	Window time.Duration
-	// MaxGap and WarmUp are as in metrics.DifferConfig.
-	MaxGap, WarmUp time.Duration
-	Guard          metrics.GuardConfig
+	// MaxGap, WarmUp and Within are as in metrics.DifferConfig.
+	MaxGap, WarmUp, Within time.Duration
+	Guard                  metrics.GuardConfig
 	// Now is the clock; nil is the real one.
 	Now func() time.Time
 }
@@ -225,7 +225,7 @@ func (w *Watcher) begin(server, own time.Time) error {
 	}
 	begin = begin.Add(-w.config.Since)
 	for _, s := range w.streams {
-		config := metrics.DifferConfig{Release: s.release, MaxGap: w.config.MaxGap, WarmUp: w.config.WarmUp}
+		config := metrics.DifferConfig{Release: s.release, MaxGap: w.config.MaxGap, WarmUp: w.config.WarmUp, Within: w.config.Within}
 		s.meters = nil
 		for _, q := range w.list {
 			config.Metric, config.Before = q.metric, q.metric == metrics.MetricLatency
