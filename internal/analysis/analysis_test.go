@@ -151,6 +151,27 @@ func TestMetricsTogether(t *testing.T) {
 	}
 }
 
+// Where no metric condemns the canary by itself, the words say what all do together.
+func TestMetricsOnlyTogether(t *testing.T) {
+	c := analysis.Default()
+	c.Metrics = []analysis.Metric{
+		{Name: analysis.Errors, Weight: 0.5, Does: "fails"},
+		{Name: "latency le=0.25", Weight: 0.5, Does: "takes longer than 250 ms"},
+	}
+	a := start(t, c)
+	var v analysis.Verdict
+	for n := 0; n < 1000 && v.Verdict != analysis.Fail; n++ {
+		v = add(t, a, at(n, analysis.Errors, counts(900, 9, 100, 3)), at(n, "latency le=0.25", counts(900, 9, 100, 3)))
+	}
+	if v.Metrics[0].Rollback.Peak >= v.Metrics[0].Rollback.Threshold {
+		t.Fatalf("by itself: %+v", v.Metrics[0].Rollback)
+	}
+	const want = "less than it takes by itself, and with all else that speaks against v2 it is enough: 180:1 (100:1 needed)."
+	if v.Verdict != analysis.Fail || !strings.Contains(v.Summary, want) {
+		t.Errorf("%s: %s, want %s", v.Verdict, v.Summary, want)
+	}
+}
+
 func TestEveryMetricMustPass(t *testing.T) {
 	c := analysis.Default()
 	c.Metrics = []analysis.Metric{{Name: "errors", Weight: 0.5, Does: "fails"}, {Name: "slow", Weight: 0.5, Does: "is slow"}}

@@ -17,6 +17,7 @@ func (v *Verdict) sentence() string {
 	if v.Outlook != nil || v.Verdict == Inconclusive && !held && v.compares() {
 		text += "; " + v.Outlook.String()
 	}
+	text += v.joint()
 	if held {
 		text = v.Pods.words(v.Verdict) + ". " + text
 	}
@@ -60,6 +61,18 @@ func (v *Verdict) parts() []string {
 		return all
 	}
 	return made
+}
+
+// joint says of a canary that no metric condemns by itself what all of them come to.
+func (v *Verdict) joint() string {
+	condemned := func(e Evidence) bool { return e.Peak >= e.Threshold }
+	if v.Verdict != Fail || v.ofPods() || !condemned(v.Rollback) ||
+		slices.ContainsFunc(v.Metrics, func(m MetricVerdict) bool { return condemned(m.Rollback) }) ||
+		slices.ContainsFunc(v.Limits, func(l LimitVerdict) bool { return condemned(l.Rollback) }) {
+		return ""
+	}
+	return fmt.Sprintf(". That is less than it takes by itself, and with all else that speaks against %s it is enough: %s:1 (%s:1 needed)",
+		v.Versions.Canary, Odds(v.Rollback.Peak), Odds(v.Rollback.Threshold))
 }
 
 // ofPods reports whether the Pods made the verdict, and no metric did.
