@@ -336,6 +336,7 @@ func TestWhy(t *testing.T) {
 		{"0", "DC", "", "the user left"},
 		{"200", "-", "13", "gRPC Internal"},
 		{"200", "UH", "14", "gRPC Unavailable, no healthy Pod"},
+		{"200", "UT", "14", "gRPC Unavailable, time-out of the route or the caller's deadline"},
 		{"200", "-", "0", "200"},
 	} {
 		labels := map[string]string{"response_code": test.code, "response_flags": test.flags, "grpc_response_status": test.grpc}

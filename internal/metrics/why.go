@@ -62,6 +62,11 @@ func why(labels map[string]string, names []string) string {
 	}
 	if grpc != "" { // whose HTTP code is 200 whatever becomes of the call
 		parts = slices.DeleteFunc(parts, func(p string) bool { return p == "200" })
+		for i := range parts {
+			if parts[i] == flagWords("UT") { // Envoy also keeps the deadline that the call names
+				parts[i] = "time-out of the route or the caller's deadline"
+			}
+		}
 		parts = append([]string{grpc}, parts...)
 	}
 	return strings.Join(parts, ", ")
