@@ -47,7 +47,7 @@ func (o *analyze) places(client *kube.Client, release metrics.Release) ([]place,
 			all = append(all, o.serverPlace(server, profiles, release))
 		}
 	}
-	if o.source != sourcePrometheus {
+	if o.source != sourcePrometheus && o.prometheus.url == "" { // who names a server wants what that one counts
 		if !o.metrics.chosen() { // a mesh's own metrics name versions that a Pod by itself does not know
 			profiles = slices.DeleteFunc(slices.Clone(profiles), func(p metrics.Profile) bool { return !p.Identity.OfPods() })
 		}
