@@ -52,9 +52,9 @@ test: build test-unit test-e2e ## Run every test: unit (with -race where that wo
 
 .PHONY: test-unit
 test-unit: race test-echo
-	go test $(RACE) ./cmd/... ./internal/...
-	cd lab && go test $(RACE) $(LAB_LIGHT)
-	cd lab && go test $(LAB_HEAVY)
+	go test $(RACE) -timeout 30m ./cmd/... ./internal/...
+	cd lab && go test $(RACE) -timeout 30m $(LAB_LIGHT)
+	cd lab && go test -timeout 30m $(LAB_HEAVY)
 
 .PHONY: test-echo
 test-echo: race

@@ -41,6 +41,12 @@ func connect(t *testing.T, s *kubetest.Server) Deployments {
 	return New(Config{Client: client, Namespace: "default", Clock: clock.RealClock{}})
 }
 
+// at has the time told by another clock.
+func (d Deployments) at(c clock.WithTicker) Deployments {
+	d.clock = c
+	return d
+}
+
 func canaryOf(t *testing.T, image string) *unstructured.Unstructured {
 	t.Helper()
 	canary, err := Derive(object(t, stableYAML), Spec{App: "shop", Version: "v2", Image: image})

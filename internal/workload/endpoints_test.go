@@ -12,6 +12,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/kube/kubetest"
@@ -70,40 +71,46 @@ func TestListingIsComplete(t *testing.T) {
 	}
 }
 
-// TestWaitListed has an EndpointSlice written after the watch of them began, or
-// has not.
+// TestWaitListed has an EndpointSlice written after the watch of them began, or time
+// go by once nothing else can happen.
 func TestWaitListed(t *testing.T) {
 	listed := endpointSlice("shop-y", "10.0.0.1", "true")
 	for _, c := range []struct {
 		name     string
-		patience time.Duration
 		then     string
 		fail     error
 		want     bool
 		requests []string
 	}{
-		{name: "it happens", patience: time.Minute, then: listed, want: true, requests: []string{"watch endpointslices", "watch pods"}},
-		{name: "it does not", patience: 50 * time.Millisecond, requests: []string{"watch endpointslices", "watch pods"}},
-		{name: "may not be read", patience: time.Minute, fail: apierrors.NewForbidden(schema.GroupResource{}, "", nil), want: true},
-		{name: "the server fails", patience: 50 * time.Millisecond, fail: errors.New("etcd is electing a leader")},
+		{name: "it happens", then: listed, want: true, requests: []string{"watch endpointslices", "watch pods"}},
+		{name: "it does not", requests: []string{"watch endpointslices", "watch pods"}},
+		{name: "may not be read", fail: apierrors.NewForbidden(schema.GroupResource{}, "", nil), want: true},
+		{name: "the server fails", fail: errors.New("etcd is electing a leader")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			const patience = time.Minute
+			clock := clocktesting.NewFakeClock(time.Unix(0, 0))
 			s := kubetest.New(t, canaryPod("a", "10.0.0.1", "True"), endpointSlice("shop-x", "10.0.0.9", "true"))
 			s.Fail(func(r kubetest.Request) error {
-				if r.Resource == "endpointslices" {
-					return c.fail
+				if r.Resource != "endpointslices" || c.fail == nil {
+					return nil
 				}
-				return nil
+				if !c.want {
+					clock.Step(patience)
+				}
+				return c.fail
 			})
 			s.OnWatch(func(r kubetest.Request) {
-				if r.Resource != "endpointslices" {
-					return
-				}
-				if err := s.Load(c.then); err != nil {
-					t.Error(err)
+				switch {
+				case r.Resource == "endpointslices":
+					if err := s.Load(c.then); err != nil {
+						t.Error(err)
+					}
+				case !c.want:
+					clock.Step(patience)
 				}
 			})
-			got, err := connect(t, s).WaitListed(t.Context(), canaryOf(t, "shop:v2"), "shop", c.patience)
+			got, err := connect(t, s).at(clock).WaitListed(t.Context(), canaryOf(t, "shop:v2"), "shop", patience)
 			if err != nil || got != c.want {
 				t.Errorf("listed: %t, %v; want %t", got, err, c.want)
 			}
