@@ -27,7 +27,7 @@ func (r *Router) Dismiss(ctx context.Context, route traffic.Route, version strin
 		var p patch
 		added := fresh.Place().Added
 		if whole || slices.Contains(added, canary.AddedDestination) {
-			p = withdrawal(vs, fresh, version, !whole && slices.Contains(added, canary.AddedWeight))
+			p = withdrawal(vs, fresh, version, added)
 		}
 		return leave(vs, rules, fresh, version).after(p, vs), nil
 	})
@@ -43,7 +43,7 @@ func unserved(rules []rule, route traffic.Route, version string) error {
 	for _, r := range rules {
 		l, ok := r.to(route.Host, route.Namespace, version)
 		switch {
-		case !ok || l.weight == 0:
+		case !ok || !r.serves(l):
 			continue
 		case len(r.legs) == 1:
 			return hint.Wrap(fmt.Errorf("%s: %w: %s sends it all that it matches", route, traffic.ErrServing, r),
@@ -55,9 +55,9 @@ func unserved(rules []rule, route traffic.Route, version string) error {
 	return nil
 }
 
-// withdrawal takes a version's destinations out of every rule, and where asked,
-// the weight of the stable destination that is then alone.
-func withdrawal(vs *unstructured.Unstructured, route traffic.Route, version string, unweigh bool) patch {
+// withdrawal takes a version's destinations out of every rule. What is left gets the
+// weights that it had before.
+func withdrawal(vs *unstructured.Unstructured, route traffic.Route, version string, added []string) patch {
 	p := keep(vs, canary.Annotation)
 	for _, r := range rulesOf(vs) {
 		l, ok := r.to(route.Host, route.Namespace, version)
@@ -65,9 +65,11 @@ func withdrawal(vs *unstructured.Unstructured, route traffic.Route, version stri
 			continue
 		}
 		p = append(p, test(r.path(), r.list))
-		stable, ok := r.to(route.Host, route.Namespace, route.Stable)
-		if unweigh && ok && len(r.legs) == 2 && stable.weight == canary.Total {
-			p = append(p, remove(r.leg(stable)+"/weight"))
+		left := slices.DeleteFunc(slices.Clone(r.legs), func(other leg) bool { return other.index == l.index })
+		if was, ok := r.originalOf(added); ok {
+			p = append(p, was.restore(r, left)...)
+		} else if slices.Contains(added, canary.AddedWeight) && version == route.Canary && len(left) == 1 && left[0].weighted {
+			p = append(p, remove(r.leg(left[0])+"/weight"))
 		}
 		p = append(p, remove(r.leg(l)))
 	}
