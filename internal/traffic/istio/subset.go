@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/kube"
@@ -79,6 +80,24 @@ func (s subsets) labels(version string) (map[string]string, bool) {
 	return labels, true
 }
 
+// twin is a subset like the stable one's, with all that it says of how its Pods are
+// called: a comparison under other conditions would be none.
+func (s subsets) twin(stable, version string) map[string]any {
+	subset := map[string]any{}
+	if i := s.index(stable); i >= 0 {
+		if like, ok := runtime.DeepCopyJSONValue(s.list[i]).(map[string]any); ok {
+			subset = like
+		}
+	}
+	like, _ := s.labels(stable)
+	labels := map[string]any{}
+	for name, value := range subsetLabels(like, stable, version) {
+		labels[name] = value
+	}
+	subset["name"], subset["labels"] = version, labels
+	return subset
+}
+
 // addSubset defines a version's subset, if it is not there.
 func (r *Router) addSubset(ctx context.Context, route traffic.Route, version string, w traffic.Write) error {
 	found, err := r.ruleFor(ctx, route)
@@ -94,8 +113,7 @@ func (r *Router) addSubset(ctx context.Context, route traffic.Route, version str
 		if err := owned(t, dr); err != nil {
 			return nil, err
 		}
-		like, _ := s.labels(route.Stable)
-		subset := map[string]any{"name": version, "labels": subsetLabels(like, route.Stable, version)}
+		subset := s.twin(route.Stable, version)
 		p := annotate(dr, map[string]string{addedSubsets: strings.Join(append(added(dr), version), ",")})
 		if !s.present {
 			return append(p, test("/spec/subsets", nil), add("/spec/subsets", []any{subset})), nil

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/kube/kubetest"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
@@ -138,5 +139,27 @@ func TestAloneGetsEverything(t *testing.T) {
 	}
 	if _, err = router.Dismiss(t.Context(), route, "v2", traffic.Write{}); err == nil || !strings.Contains(err.Error(), "sends it all that it matches") {
 		t.Errorf("it was taken out: %v", err)
+	}
+}
+
+// The canary's Pods are called as stable's are: with the same trafficPolicy.
+func TestSubsetIsATwin(t *testing.T) {
+	s := kubetest.New(t, one)
+	router := newRouter(t, s)
+	route, err := router.Find(t.Context(), traffic.Query{Namespace: "default", Route: "echo", Host: "echo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := router.Admit(t.Context(), route, traffic.Admission{Version: "v2"}, traffic.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	spec, _ := s.Get(kube.DestinationRules(), "default", "echo").Object["spec"].(map[string]any)
+	subsets, _ := spec["subsets"].([]any)
+	want := map[string]any{
+		"name": "v2", "labels": map[string]any{"version": "v2", "tier": "web"},
+		"trafficPolicy": map[string]any{"connectionPool": map[string]any{"http": map[string]any{"maxRetries": int64(3)}}},
+	}
+	if diff := cmp.Diff(want, subsets[len(subsets)-1]); diff != "" {
+		t.Errorf("subset (-want +got):\n%s", diff)
 	}
 }
