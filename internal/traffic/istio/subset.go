@@ -134,7 +134,7 @@ func added(dr *unstructured.Unstructured) []string {
 
 // removeSubset takes a version's subset away, unless another VirtualService
 // routes to it. A subset that canaryctl did not add goes only with whole.
-func (r *Router) removeSubset(ctx context.Context, route traffic.Route, version string, whole bool, w traffic.Write) error {
+func (r *Router) removeSubset(ctx context.Context, route traffic.Route, version string, whole bool, others []unstructured.Unstructured, w traffic.Write) error {
 	found, err := r.ruleFor(ctx, route)
 	if errors.Is(err, errNoRule) {
 		return nil
@@ -145,8 +145,8 @@ func (r *Router) removeSubset(ctx context.Context, route traffic.Route, version 
 	if subsetsOf(found).index(version) < 0 || !whole && !slices.Contains(added(found), version) {
 		return nil
 	}
-	if used, err := r.routedElsewhere(ctx, route, version); used || err != nil {
-		return err
+	if namedByOthers(others, route, version) {
+		return nil
 	}
 	t := destinationRule(route.Namespace, found.GetName())
 	_, err = r.write(ctx, t, found, w, func(dr *unstructured.Unstructured) (patch, error) {
@@ -165,17 +165,9 @@ func (r *Router) removeSubset(ctx context.Context, route traffic.Route, version 
 	return err
 }
 
-// routedElsewhere reports whether another VirtualService names the version.
-func (r *Router) routedElsewhere(ctx context.Context, route traffic.Route, version string) (bool, error) {
-	list, err := r.client.Resource(kube.VirtualServices()).Namespace(route.Namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return false, fmt.Errorf("list VirtualServices in namespace %s: %w", route.Namespace, err)
-	}
-	for i := range list.Items {
-		vs := &list.Items[i]
-		if vs.GetName() != route.Name && slices.Contains(versionsOf(rulesOf(vs), route.Host, route.Namespace), version) {
-			return true, nil
-		}
-	}
-	return false, nil
+// namedByOthers reports whether another VirtualService names the version.
+func namedByOthers(others []unstructured.Unstructured, route traffic.Route, version string) bool {
+	return slices.ContainsFunc(others, func(vs unstructured.Unstructured) bool {
+		return slices.Contains(versionsOf(rulesOf(&vs), route.Host, route.Namespace), version)
+	})
 }
