@@ -86,7 +86,7 @@ func (r Release) Back(why string, now time.Time) Release {
 // Done is the release once the canary is stable. The weight is the canary's in
 // the route: all of it after a switch, none after a promotion in place, where
 // the stable Deployment has become what the canary was.
-func (r Release) Done(basis Basis, weight int, why string, now time.Time) Release {
+func (r Release) Done(basis Basis, weight Percent, why string, now time.Time) Release {
 	r = r.awake()
 	r.Phase, r.Weight, r.Basis, r.Why, r.Since = Promoted, weight, basis, why, moment(now)
 	return r
@@ -113,8 +113,7 @@ func (r Release) awake() Release {
 
 // set are the weights that the engine set last.
 func (r Release) set() Weights {
-	w := min(max(r.Weight, 0), Total)
-	return Weights{Stable: Total - w, Canary: w}
+	return ToCanary(min(max(r.Weight, 0), Total))
 }
 
 // moment is a time as the route can remember it: what is read back is what was

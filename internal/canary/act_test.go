@@ -15,12 +15,13 @@ func TestAgainAdoptsTheWeights(t *testing.T) {
 	header := plan()
 	header.Steps = append([]canary.Step{{Header: &canary.Header{Name: "x-user", Value: "us"}}}, header.Steps...)
 	for _, test := range []struct {
-		name       string
-		plan       canary.Plan
-		step, live int
-		wantStep   int
-		wantPhase  canary.Phase
-		anew       bool
+		name      string
+		plan      canary.Plan
+		step      int
+		live      canary.Percent
+		wantStep  int
+		wantPhase canary.Phase
+		anew      bool
 	}{
 		{"as they were", p, 1, 20, 1, canary.Progressing, false},
 		{"more, before the next step", p, 1, 30, 1, canary.Progressing, true},
@@ -34,7 +35,7 @@ func TestAgainAdoptsTheWeights(t *testing.T) {
 	} {
 		c := ripe(test.plan, test.step).paused(canary.CauseForeign)
 		now := c.seen.Now.Add(time.Minute)
-		got := c.state.Again(test.plan, canary.Weights{Stable: 100 - test.live, Canary: test.live}, now)
+		got := c.state.Again(test.plan, canary.ToCanary(test.live), now)
 		want := c.state.Release
 		want.Phase, want.Step, want.Weight = test.wantPhase, test.wantStep, test.live
 		want.Paused, want.Cause, want.Why, want.Resumed = time.Time{}, "", "", now

@@ -1,6 +1,7 @@
 package canary_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -59,13 +60,13 @@ func (w *world) pass(d time.Duration) {
 		w.silent += d
 	}
 	if w.canaryReady && w.silent == 0 {
-		n := uint64(d.Seconds() * float64(w.share()))
+		n := uint64(math.Ceil(d.Seconds() * float64(w.share())))
 		w.step, w.total = w.step+n, w.total+n
 	}
 }
 
 // share is what part of its requests the canary gets, copies too.
-func (w *world) share() int {
+func (w *world) share() canary.Percent {
 	header, mirror := w.plan.Beside(w.route.Release)
 	if header != nil {
 		return 1
@@ -171,8 +172,7 @@ func (w *world) happenings() map[string]func(*rapid.T) {
 			w.route.Release = w.route.Wished(rapid.SampledFrom([]canary.Wish{canary.WishSkip, canary.WishSkip, canary.WishSkip, canary.WishPromote}).Draw(t, "wish"))
 		}),
 		"somebody sets weights": live(func(t *rapid.T) {
-			n := rapid.IntRange(0, 100).Draw(t, "weight")
-			w.route.Weights = canary.Weights{Stable: 100 - n, Canary: n}
+			w.route.Weights = canary.ToCanary(canary.PercentOf(float64(rapid.OneOf(rapid.Just(0), rapid.IntRange(10, 1000)).Draw(t, "weight")), 1000))
 		}),
 		"somebody changes Pods": live(func(*rapid.T) { w.foreign = "somebody changed the Deployment" }),
 	}

@@ -77,7 +77,7 @@ func agree(c scene, a canary.Action) bool {
 	case a.After.Phase == canary.Paused && a.After.Weights == c.seen.Weights:
 		return true
 	}
-	return a.After.Weights == canary.Weights{Stable: 100 - a.After.Weight, Canary: a.After.Weight}
+	return a.After.Weights == canary.ToCanary(a.After.Weight)
 }
 
 func toTheDead(o canary.Observation, a canary.Action) bool {

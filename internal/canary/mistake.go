@@ -44,12 +44,12 @@ func (p Plan) Mistakes() []Mistake {
 		if i > 0 {
 			before := p.Steps[i-1].Share()
 			all.unless(s.Share() >= before, at+"weight",
-				"it gives the canary %d%% of the traffic, and the step before %d%%; a release goes up, and a rollback to 0", s.Share(), before)
+				"it gives the canary %s%% of the traffic, and the step before %s%%; a release goes up, and a rollback to 0", s.Share(), before)
 		}
 	}
 	if p.Ramp != nil {
 		all.unless(p.Ramp.Errors > 0, "ramp.errors", "%v users' errors leave no room to try anything", p.Ramp.Errors)
-		all.unless(p.Ramp.Most >= 1 && p.Ramp.Most <= Total, "ramp.most", "%d is no weight from 1 to %d", p.Ramp.Most, Total)
+		all.unless(p.Ramp.Most >= 1 && p.Ramp.Most <= Total, "ramp.most", "%s is no weight from 1 to %s", p.Ramp.Most, Total)
 	}
 	all.unless(p.Budget >= 0, "budget", "%v is no number of errors", p.Budget)
 	for _, d := range []struct {
@@ -66,7 +66,7 @@ func (p Plan) Mistakes() []Mistake {
 
 func (s Step) mistakes(at string, all *mistakes) {
 	inside := s.Weight >= 0 && s.Weight <= Total
-	all.unless(inside, at+"weight", "%d is not from 0 to %d", s.Weight, Total)
+	all.unless(inside, at+"weight", "%s is not from 0 to %s", s.Weight, Total)
 	if s.Header != nil {
 		all.unless(!inside || s.Weight == 0 && !s.Mirror, at+"header", "such a step has weight 0 and does not mirror; requests with the header all go to the canary")
 		all.unless(s.Header.Name != "", at+"header.name", "it is empty")

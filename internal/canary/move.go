@@ -32,7 +32,7 @@ func (r round) giveBack(why string) Action {
 func (r round) safe() bool { return r.seen.StableReady || r.seen.Weights.Canary == 0 }
 
 // take begins step i, or within it goes to another weight.
-func (r round) take(i, weight int, why string) Action {
+func (r round) take(i int, weight Percent, why string) Action {
 	after := r.was.Release
 	if i != after.Step {
 		after.Since = r.now
@@ -55,7 +55,7 @@ func (r round) promote(basis Basis, why string) Action {
 }
 
 // finish ends the release as promoted, with the canary's weight as it shall be.
-func (r round) finish(basis Basis, weight int, why string) Action {
+func (r round) finish(basis Basis, weight Percent, why string) Action {
 	after := r.was.Done(basis, weight, why, r.now)
 	return Action{Do: Finish, Why: why, After: State{Release: after, Weights: after.set()}}
 }

@@ -115,7 +115,7 @@ func (r round) stranded() Action {
 	if !r.strands() {
 		return Action{}
 	}
-	return r.giveBack(fmt.Sprintf("the canary has %d%% of the traffic and has had no ready Pod for %s", r.seen.Weights.Canary, brief(r.seen.Unready)))
+	return r.giveBack(fmt.Sprintf("the canary has %s%% of the traffic and has had no ready Pod for %s", r.seen.Weights.Canary, brief(r.seen.Unready)))
 }
 
 func (r round) strands() bool {
@@ -183,7 +183,7 @@ func (r round) silent() Action {
 // unheard is how long nothing is known of both versions, or of one; zero where
 // there are counts, or need be none.
 func (r round) unheard() (time.Duration, string) {
-	const one = "nothing has been counted of %s for %s, though it has %d%% of the traffic and %s was counted"
+	const one = "nothing has been counted of %s for %s, though it has %s%% of the traffic and %s was counted"
 	switch o := r.seen; {
 	case !r.counted():
 	case o.Silent > 0:

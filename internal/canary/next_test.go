@@ -43,7 +43,7 @@ func TestNextFollowsThePlan(t *testing.T) {
 		Do     canary.Move
 		Phase  canary.Phase
 		Step   int
-		Weight int
+		Weight canary.Percent
 		Gate   string
 	}
 	p, s, now := plan(), begun(), noon()

@@ -48,7 +48,7 @@ type Plan struct {
 type Step struct {
 	// Weight is the canary's share of the traffic in percent. With Mirror it is
 	// the share of stable's requests that are copied.
-	Weight int `json:"weight"`
+	Weight Percent `json:"weight"`
 	// Min is the shortest time at this step, however clear the evidence; Max the
 	// longest, after which Policy.Timeout applies; zero for no bound.
 	Min Duration `json:"min,omitempty"`
@@ -68,7 +68,7 @@ type Step struct {
 
 // Share is the canary's weight in the route at this step, in percent: none where
 // only requests with a header, or copies, reach it.
-func (s Step) Share() int {
+func (s Step) Share() Percent {
 	if s.Header != nil || s.Mirror {
 		return 0
 	}
@@ -87,7 +87,7 @@ type Header struct {
 type Ramp struct {
 	Errors float64 `json:"errors"`
 	// Most is the greatest weight it chooses, in percent.
-	Most int `json:"most"`
+	Most Percent `json:"most"`
 }
 
 // Promotion is a way in which the canary becomes the stable version.
@@ -157,7 +157,7 @@ func (p Plan) shortest() Duration {
 
 // Beside is what the route carries besides the weights at a step: a header that
 // leads to the canary, the percentage of stable's requests that are copied.
-func (p Plan) Beside(r Release) (header *Header, mirror int) {
+func (p Plan) Beside(r Release) (header *Header, mirror Percent) {
 	if r.Step < 0 || r.Step >= len(p.Steps) || r.Phase.Over() || r.Rolling() {
 		return nil, 0
 	}

@@ -63,7 +63,7 @@ func TestBeside(t *testing.T) {
 	for _, test := range []struct {
 		r      canary.Release
 		header *canary.Header
-		mirror int
+		mirror canary.Percent
 	}{
 		{canary.Release{Phase: canary.Preparing, Step: -1}, nil, 0},
 		{canary.Release{Phase: canary.Progressing, Step: 0}, us, 0},
@@ -75,7 +75,7 @@ func TestBeside(t *testing.T) {
 		{canary.Release{Phase: canary.Promoted, Step: 0}, nil, 0},
 	} {
 		if header, mirror := p.Beside(test.r); header != test.header || mirror != test.mirror {
-			t.Errorf("%s at step %d: %v, %d", test.r.Phase, test.r.Step, header, mirror)
+			t.Errorf("%s at step %d: %v, %s", test.r.Phase, test.r.Step, header, mirror)
 		}
 	}
 }

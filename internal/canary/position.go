@@ -28,7 +28,8 @@ const (
 	// AddedDestination: the canary's destinations, with weight 0.
 	AddedDestination = "destination"
 	// AddedWeight: the weight of the stable destination, which said none because
-	// it was alone.
+	// it was alone. Routers remember what the weights were in entries of their own by
+	// now; this one is read where it was written before.
 	AddedWeight = "weight"
 )
 

@@ -81,17 +81,18 @@ func TestNextOfAnythingAtAll(t *testing.T) {
 func anyPlan(t *rapid.T) canary.Plan {
 	p := canary.DefaultPlan()
 	p.Steps = nil
-	weight := 0
+	tenths := 0
+	percent := func(tenths int) canary.Percent { return canary.PercentOf(float64(tenths), 1000) }
 	for range rapid.IntRange(0, 2).Draw(t, "steps without weight") {
 		if rapid.Bool().Draw(t, "mirror") {
-			p.Steps = append(p.Steps, canary.Step{Mirror: true, Weight: rapid.IntRange(1, 100).Draw(t, "mirrored")})
+			p.Steps = append(p.Steps, canary.Step{Mirror: true, Weight: percent(rapid.IntRange(1, 1000).Draw(t, "mirrored"))})
 			continue
 		}
 		p.Steps = append(p.Steps, canary.Step{Header: &canary.Header{Name: "x-user", Value: "us"}})
 	}
 	for range rapid.IntRange(1, 4).Draw(t, "steps") {
-		weight = rapid.IntRange(max(weight, 1), 100).Draw(t, "weight")
-		p.Steps = append(p.Steps, canary.Step{Weight: weight})
+		tenths = rapid.IntRange(max(tenths, 10), 1000).Draw(t, "weight")
+		p.Steps = append(p.Steps, canary.Step{Weight: percent(tenths)})
 	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
@@ -104,7 +105,7 @@ func anyPlan(t *rapid.T) canary.Plan {
 		s.Gate = rapid.SampledFrom([]string{"", "", "", "owners"}).Draw(t, "gate")
 	}
 	if rapid.IntRange(0, 2).Draw(t, "ramp") == 0 {
-		p.Ramp = &canary.Ramp{Errors: rapid.Float64Range(0.5, 100).Draw(t, "errors"), Most: rapid.IntRange(1, 100).Draw(t, "most")}
+		p.Ramp = &canary.Ramp{Errors: rapid.Float64Range(0.5, 100).Draw(t, "errors"), Most: canary.Percent(rapid.IntRange(1, 100).Draw(t, "most"))}
 	}
 	if rapid.Bool().Draw(t, "has timeout") {
 		p.Timeout = canary.Duration(3*time.Minute) + seconds(t, "timeout", 300)
@@ -140,8 +141,8 @@ func anyState(t *rapid.T, p canary.Plan) canary.State {
 	s.Phase = rapid.SampledFrom([]canary.Phase{
 		canary.Preparing, canary.Progressing, canary.Paused, canary.Promoting, canary.Promoted, canary.RolledBack,
 	}).Draw(t, "phase")
-	s.Weight = rapid.IntRange(0, 100).Draw(t, "weight")
-	s.Weights = canary.Weights{Stable: 100 - s.Weight, Canary: s.Weight}
+	s.Weight = canary.PercentOf(rapid.Float64Range(0, 100).Draw(t, "weight"), 100)
+	s.Weights = canary.ToCanary(s.Weight)
 	if s.Phase == canary.Paused {
 		s.Paused, s.Cause = s.Since, canary.CausePerson
 	}
@@ -153,10 +154,10 @@ func anyState(t *rapid.T, p canary.Plan) canary.State {
 
 func anySight(t *rapid.T) canary.Observation {
 	number := rapid.OneOf(rapid.Float64(), rapid.Float64Range(0, 1000))
-	weight := rapid.IntRange(0, 100).Draw(t, "live")
+	weight := canary.PercentOf(rapid.Float64Range(0, 100).Draw(t, "live"), 100)
 	o := canary.Observation{
 		Now:     noon().Add(5 * time.Minute).Add(seconds(t, "now", 3000).Std()),
-		Weights: canary.Weights{Stable: 100 - weight, Canary: weight},
+		Weights: canary.ToCanary(weight),
 		Verdict: rapid.SampledFrom([]canary.Verdict{"", canary.Pass, canary.Fail, canary.Inconclusive}).Draw(t, "verdict"),
 		Total:   rapid.Uint64().Draw(t, "total"), Exposure: rapid.Uint64().Draw(t, "exposed"),
 		Harm: number.Draw(t, "harm"), HarmError: number.Draw(t, "its error"), Rate: number.Draw(t, "rate"), Risk: number.Draw(t, "risk"),

@@ -21,20 +21,20 @@ import (
 //
 // The evidence may lag too: of what the canary did in the last Lag nothing is in
 // Harm. That is what Needs counts from, and so it is counted.
-func (p Plan) Fits(r Release, o Observation) int {
+func (p Plan) Fits(r Release, o Observation) Percent {
 	if p.Ramp == nil || o.Risk <= 0 {
 		return Total
 	}
 	left := p.Ramp.Errors - max(o.Harm, 0)
 	lag := o.Risk * o.Rate * o.Lag.Seconds()
-	w := Total * (left - o.Risk*min(o.Needs, p.left(r, o))) / lag
+	w := float64(Total) * (left - o.Risk*min(o.Needs, p.left(r, o))) / lag
 	switch {
 	case math.IsNaN(w) || w < 0: // also a source of numbers that are none
 		return 0
-	case w > Total:
+	case w > float64(Total):
 		return Total
 	}
-	return int(w)
+	return Percent(math.Floor(w))
 }
 
 // left is how many requests the canary answers at most before the plan's end: the
@@ -46,7 +46,7 @@ func (p Plan) left(r Release, o Observation) float64 {
 	}
 	left := max(float64(planned)-float64(o.Total), 0)
 	for _, s := range p.Steps[min(max(r.Step, 0), len(p.Steps)):] {
-		left += o.Rate * s.Min.Std().Seconds() * float64(max(s.Share(), p.Ramp.Most)) / Total
+		left += o.Rate * s.Min.Std().Seconds() * max(s.Share(), p.Ramp.Most).Fraction()
 	}
 	return left
 }
@@ -60,20 +60,20 @@ func (r round) ramp() Action {
 	}
 	top := r.plan.Ramp.Most
 	if next := r.step + 1; next < len(r.plan.Steps) {
-		top = min(top, r.plan.Steps[next].Share()-1)
+		top = min(top, tenths(float64(r.plan.Steps[next].Share()-1)))
 	}
 	weight := r.was.Weight
 	fits := min(r.plan.Fits(r.was.Release, r.seen), top)
 	if fits <= weight || fits < top && 2*fits < 3*weight {
 		return Action{}
 	}
-	return r.take(r.step, fits, fmt.Sprintf("the evidence allows %d%%: at most %g users' errors are expected", fits, r.plan.Ramp.Errors))
+	return r.take(r.step, fits, fmt.Sprintf("the evidence allows %s%%: at most %g users' errors are expected", fits, r.plan.Ramp.Errors))
 }
 
 // braked is the weight with which a step may begin. The first traffic of all may
 // be less than the step says: there is no evidence before it. Else why says that
 // the step must wait.
-func (r round) braked(share int) (weight int, why string) {
+func (r round) braked(share Percent) (weight Percent, why string) {
 	fits := r.plan.Fits(r.was.Release, r.seen)
 	switch {
 	case share <= max(fits, r.was.Weight):
@@ -81,5 +81,5 @@ func (r round) braked(share int) (weight int, why string) {
 	case r.was.Weight == 0 && fits > 0:
 		return fits, ""
 	}
-	return share, fmt.Sprintf("a weight of %d%% could cost more than %g users' errors before the evidence shows it; it allows %d%%", share, r.plan.Ramp.Errors, fits)
+	return share, fmt.Sprintf("a weight of %s%% could cost more than %g users' errors before the evidence shows it; it allows %s%%", share, r.plan.Ramp.Errors, fits)
 }

@@ -17,7 +17,7 @@ func TestFits(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		o    canary.Observation
-		want int
+		want canary.Percent
 	}{
 		// 6 errors until it shows, and 200·2·w before anybody can act: 44/400.
 		{"nothing is known", canary.Observation{Rate: 200, Risk: 1, Needs: 6, Lag: 2 * time.Second}, 11},
@@ -33,20 +33,20 @@ func TestFits(t *testing.T) {
 		{"no rate", canary.Observation{Rate: math.NaN(), Risk: 1, Lag: time.Second}, 0},
 	} {
 		if got := p.Fits(r, test.o); got != test.want {
-			t.Errorf("%s: %d%%, want %d%%", test.name, got, test.want)
+			t.Errorf("%s: %s%%, want %s%%", test.name, got, test.want)
 		}
 	}
 	p.Steps = []canary.Step{{Weight: 10, Exposure: 1000, Min: canary.Duration(time.Second)}}
 	late := canary.Observation{Rate: 100, Risk: 0.1, Needs: 5000, Lag: time.Second, Total: 800}
 	if got := p.Fits(r, late); got != 100 { // 0.1·(200 + 100) + 0.1·100·w <= 50
-		t.Errorf("near the plan's end: %d%%", got)
+		t.Errorf("near the plan's end: %s%%", got)
 	}
 	p.Proof = true // it does not end there
 	if got := p.Fits(r, late); got != 0 {
-		t.Errorf("with proof: %d%%", got)
+		t.Errorf("with proof: %s%%", got)
 	}
 	if got := canary.DefaultPlan().Fits(r, late); got != canary.Total {
-		t.Errorf("without a ramp: %d%%", got)
+		t.Errorf("without a ramp: %s%%", got)
 	}
 }
 
@@ -102,7 +102,7 @@ func (s *trial) run(t tester, p canary.Plan, seconds int) (state canary.State, w
 		if a.Do == canary.GiveBack || a.Do == canary.TakePause {
 			break
 		}
-		s.answered = append(s.answered, s.by(0)+s.rate*float64(state.Weights.Canary)/canary.Total)
+		s.answered = append(s.answered, s.by(0)+s.rate*state.Weights.Canary.Fraction())
 	}
 	return state, writes
 }
@@ -112,8 +112,8 @@ func drawRamp(t *rapid.T) (canary.Plan, trial) {
 	p := canary.DefaultPlan()
 	p.Ramp = &canary.Ramp{Errors: rapid.Float64Range(1, 200).Draw(t, "errors"), Most: 80}
 	p.Steps = []canary.Step{
-		{Weight: rapid.IntRange(1, 10).Draw(t, "first")},
-		{Weight: rapid.IntRange(10, 50).Draw(t, "second"), Min: seconds(t, "min", 20)},
+		{Weight: canary.Percent(rapid.IntRange(1, 10).Draw(t, "first"))},
+		{Weight: canary.Percent(rapid.IntRange(10, 50).Draw(t, "second")), Min: seconds(t, "min", 20)},
 	}
 	p.Proof = true
 	return p, trial{
@@ -145,11 +145,11 @@ func TestRampArrives(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, s := drawRamp(t)
 		// The first percent of the traffic fits, and twice what shows harm.
-		p.Ramp.Errors += 2*s.needed + s.rate*(s.lag+time.Second).Seconds()/canary.Total
+		p.Ramp.Errors += 2*s.needed + s.rate*(s.lag+time.Second).Seconds()/float64(canary.Total)
 		state, _ := s.run(t, p, 3600)
 		switch {
 		case s.risk == 0 && state.Weight < p.Ramp.Most:
-			t.Fatalf("a good canary is left at %d%%: %+v of %+v", state.Weight, state.Release, s)
+			t.Fatalf("a good canary is left at %s%%: %+v of %+v", state.Weight, state.Release, s)
 		case s.risk == 1 && s.rate > 1 && state.Phase != canary.RolledBack:
 			t.Fatalf("a bad canary is %+v", state.Release)
 		}

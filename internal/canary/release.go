@@ -15,7 +15,7 @@ type Release struct {
 	Step int `json:"step"`
 	// Weight is the canary's weight that the engine set last, in percent. The
 	// route says another: then somebody else moved the traffic.
-	Weight int `json:"weight"`
+	Weight Percent `json:"weight"`
 	// Started is when the release began. Since is when this step did, or the roll
 	// of the stable Deployment, or when the release ended; a pause leaves it.
 	Started time.Time `json:"started"`

@@ -22,7 +22,7 @@ func at(p canary.Plan, step int) scene {
 	s := begun()
 	s.Step, s.Since, s.Phase = step, noon().Add(time.Minute), canary.Progressing
 	s.Weight, s.Cleared = p.Steps[step].Share(), step+1
-	s.Weights = canary.Weights{Stable: 100 - s.Weight, Canary: s.Weight}
+	s.Weights = canary.ToCanary(s.Weight)
 	return scene{p, s, fine(s, s.Since.Add(30*time.Second))}
 }
 

@@ -21,7 +21,14 @@ func TestParseWeights(t *testing.T) {
 		{"100", "0", canary.AllStable(), true},
 		{"90", "20", canary.Weights{}, false},
 		{"110", "-10", canary.Weights{}, false},
-		{"99.5", "0.5", canary.Weights{}, false},
+		{"99.5", "0.5", canary.Weights{Stable: 99.5, Canary: 0.5}, true},
+		{"99.9", "0.1", canary.ToCanary(0.1), true},
+		{"33.3", "66.7", canary.ToCanary(66.7), true},
+		{"99.95", "0.05", canary.Weights{}, false},
+		{"99.5", "0.6", canary.Weights{}, false},
+		{"9e1", "1e1", canary.Weights{}, false},
+		{"NaN", "NaN", canary.Weights{}, false},
+		{"Inf", "-Inf", canary.Weights{}, false},
 		{"ninety", "10", canary.Weights{}, false},
 		{"", "", canary.Weights{}, false},
 	} {
@@ -31,6 +38,21 @@ func TestParseWeights(t *testing.T) {
 		}
 		if test.ok && got != test.want {
 			t.Errorf("ParseWeights(%q, %q) = %s, want %s", test.stable, test.onTrial, got, test.want)
+		}
+	}
+}
+
+// However a part is rounded, no traffic is none, and not all is not all.
+func TestPercentOf(t *testing.T) {
+	for _, test := range []struct {
+		part, whole float64
+		want        canary.Percent
+	}{
+		{1, 1000, 0.1}, {999, 1000, 99.9}, {1, 3, 33.3}, {1, 1e6, 0.1}, {1e6 - 1, 1e6, 99.9}, {0, 5, 0}, {5, 5, 100}, {0, 0, 0}, {1, 2, 50}, {13, 200, 6.5},
+	} {
+		got := canary.PercentOf(test.part, test.whole)
+		if got != test.want || canary.ToCanary(got).Validate() != nil {
+			t.Errorf("%v of %v is %s%%, want %s%%", test.part, test.whole, got, test.want)
 		}
 	}
 }

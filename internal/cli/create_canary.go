@@ -15,10 +15,11 @@ import (
 type createCanary struct {
 	target
 	mutation
-	spec       workload.Spec
-	env        []string
-	replicas   int
-	autoscaler string
+	spec                        workload.Spec
+	env                         []string
+	images, labels, annotations []string
+	replicas                    int
+	autoscaler                  string
 	// atOnce says that the canary enters the route right after it is made: what
 	// would be refused is refused then, and need not be rehearsed.
 	atOnce  bool
@@ -37,7 +38,9 @@ func NewCmdCreateCanary(f *Factory) *cobra.Command {
 
 The canary is a Deployment of its own, derived from the live stable one: the same
 labels, probes, resources, volumes, service account and sidecars, with the new
-image, the label "version" and the variable APP_VERSION. ConfigMaps, Secrets and
+image (in every container that has the application's), the label "version" and the
+variable APP_VERSION, and without the labels by which tools such as Argo CD and
+Helm track what is theirs. ConfigMaps, Secrets and
 volume claims are shared with the stable version, not copied. What looks after the
 number of the stable version's Pods (a HorizontalPodAutoscaler, KEDA's
 ScaledObject, a PodDisruptionBudget) is copied for the canary, belongs to its
@@ -86,6 +89,9 @@ func (o *createCanary) addSpecFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.spec.Version, "version", "", "name of the version (default: the image's tag, else the number after the stable version's)")
 	flags.StringVar(&o.spec.Container, "container", "", "the application's container (default: the only one, the Pods' default container, or the one named as the application)")
 	flags.StringArrayVar(&o.env, "set-env", nil, "NAME=VALUE to set in the application's container; may be repeated")
+	flags.StringArrayVar(&o.images, "set-image", nil, "CONTAINER=IMAGE for another container; those with the application's image follow it by themselves; may be repeated")
+	flags.StringArrayVar(&o.labels, "set-label", nil, "NAME=VALUE of a label for the canary's Deployment and its Pods, as a policy may ask for; may be repeated")
+	flags.StringArrayVar(&o.annotations, "set-annotation", nil, "NAME=VALUE of an annotation for both; may be repeated")
 	o.addAutoscalerFlag(flags)
 	flags.BoolVar(&o.replace, "replace", false, "put the canary in the place of a different one, or of one that does not become ready; never of one that gets traffic")
 }
@@ -116,6 +122,25 @@ func (o *createCanary) complete(cmd *cobra.Command) error {
 			return usagef("--set-env: %w", err)
 		}
 		o.spec.Env = append(o.spec.Env, env)
+	}
+	for _, given := range []struct {
+		flag  string
+		texts []string
+		parse func(string) (string, string, error)
+		into  *map[string]string
+	}{
+		{"set-image", o.images, workload.ParseContainerImage, &o.spec.Images},
+		{"set-label", o.labels, workload.ParseLabel, &o.spec.Labels},
+		{"set-annotation", o.annotations, workload.ParseAnnotation, &o.spec.Annotations},
+	} {
+		*given.into = make(map[string]string, len(given.texts))
+		for _, text := range given.texts {
+			name, value, err := given.parse(text)
+			if err != nil {
+				return usagef("--%s: %w", given.flag, err)
+			}
+			(*given.into)[name] = value
+		}
 	}
 	if o.spec.Version == "" {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/traffic"
@@ -49,7 +50,11 @@ func (o *createCanary) create(ctx context.Context, p *canaryPlan) error {
 		}
 		p.want = created
 	}
-	o.note("Deployment %s: created from %s with image %s", p.want.GetName(), p.stable.Deployment, p.spec.Image)
+	where := ""
+	if all := workload.OtherImages(p.stable.Object, p.want); len(all) > 1 {
+		where = ", in containers " + strings.Join(all, ", ")
+	}
+	o.note("Deployment %s: created from %s with image %s%s", p.want.GetName(), p.stable.Deployment, p.spec.Image, where)
 	return nil
 }
 

@@ -155,7 +155,7 @@ func (p *canaryPlan) check(replace bool) error {
 		return hint.Wrap(fmt.Errorf("create canary %s: Deployment %s: %w:\n  %s", p.spec.Version, p.want.GetName(), workload.ErrExists, strings.Join(p.differences, "\n  ")),
 			"--replace starts it afresh; --version gives the new one a name of its own")
 	case serving && (p.displaced != "" || len(p.differences) > 0):
-		return hint.Wrap(fmt.Errorf("create canary %s: %w: %s gets %d%%", p.spec.Version, traffic.ErrServing, p.route.Canary, p.route.Weights.Canary),
+		return hint.Wrap(fmt.Errorf("create canary %s: %w: %s gets %s%%", p.spec.Version, traffic.ErrServing, p.route.Canary, p.route.Weights.Canary),
 			"take it away first: canaryctl rollback; nothing was changed")
 	}
 	return nil

@@ -181,9 +181,9 @@ func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Route
 }
 
 func (o *deleteCanary) confirm(ctx context.Context, route traffic.Route, version string) error {
-	about := fmt.Sprintf("it gets %d%% of the traffic", route.Weights.Canary)
+	about := fmt.Sprintf("it gets %s%% of the traffic", route.Weights.Canary)
 	if r := running(route); r != nil {
-		about = fmt.Sprintf("release %s is in progress, with %d%% of the traffic", r.ID, route.Weights.Canary)
+		about = fmt.Sprintf("release %s is in progress, with %s%% of the traffic", r.ID, route.Weights.Canary)
 	}
 	unconfirmed := fmt.Errorf("delete version %s: %s: %w", version, about, errUnconfirmed)
 	if !o.f.Interactive() {

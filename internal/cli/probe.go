@@ -167,9 +167,9 @@ func (o *probeOptions) findRoute(ctx context.Context) (traffic.Route, error) {
 }
 
 // weights reads the same route again and again: one small request each time.
-func (o *probeOptions) weights(route traffic.Route) func(context.Context) (map[string]int, error) {
+func (o *probeOptions) weights(route traffic.Route) func(context.Context) (map[string]float64, error) {
 	again := target{vs: route.Name, host: route.Host}
-	return func(ctx context.Context) (map[string]int, error) {
+	return func(ctx context.Context) (map[string]float64, error) {
 		ctx, cancel := context.WithTimeout(ctx, weightsPatience)
 		defer cancel()
 		_, now, err := again.find(ctx, o.Factory, false)
@@ -180,10 +180,10 @@ func (o *probeOptions) weights(route traffic.Route) func(context.Context) (map[s
 	}
 }
 
-func byVersion(stable, trial string, w canary.Weights) map[string]int {
-	weights := map[string]int{stable: w.Stable}
+func byVersion(stable, trial string, w canary.Weights) map[string]float64 {
+	weights := map[string]float64{stable: float64(w.Stable)}
 	if trial != "" {
-		weights[trial] = w.Canary
+		weights[trial] = float64(w.Canary)
 	}
 	return weights
 }

@@ -276,7 +276,7 @@ func TestProbeViewRedrawsInPlace(t *testing.T) {
 	var picture bytes.Buffer
 	v := newProbeView(&picture)
 	v.live = true
-	ninety, ten := 90, 10
+	ninety, ten := 90.0, 10.0
 	result := probe.Result{Sent: 100, Elapsed: probe.Seconds(5 * time.Second), Phases: []probe.Phase{{Versions: []probe.Version{
 		{Name: "v1", Weight: &ninety, Share: .88, Answers: probe.Answers{Requests: 88, Codes: map[string]int{"200": 88}}},
 		{Name: "v2", Weight: &ten, Share: .12, Answers: probe.Answers{Requests: 12, Codes: map[string]int{"200": 9, "503": 3}, Errors: 3}},
@@ -306,7 +306,7 @@ func TestProbeViewRedrawsInPlace(t *testing.T) {
 }
 
 func TestBarMarksTheWeight(t *testing.T) {
-	weight := 10
+	weight := 10.0
 	if got, want := bar(probe.Version{Share: .2, Weight: &weight}), "██┃█················"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

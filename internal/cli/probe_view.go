@@ -96,7 +96,7 @@ func phaseLine(p probe.Phase) string {
 	for _, v := range p.Versions {
 		of := ""
 		if v.Weight != nil {
-			of = fmt.Sprintf(" of %d%%", *v.Weight)
+			of = fmt.Sprintf(" of %g%%", *v.Weight)
 		}
 		part := fmt.Sprintf("%s %.1f%%%s (%.1f-%.1f)", v.Name, 100*v.Share, of, 100*v.Interval.Low, 100*v.Interval.High)
 		if v.Errors > 0 {
@@ -120,7 +120,7 @@ func weightsText(p probe.Phase) string {
 	var parts []string
 	for _, v := range p.Versions {
 		if v.Weight != nil {
-			parts = append(parts, fmt.Sprintf("%s %d%%", v.Name, *v.Weight))
+			parts = append(parts, fmt.Sprintf("%s %g%%", v.Name, *v.Weight))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -142,7 +142,7 @@ func probeTable(r probe.Result, bars bool) string {
 	for _, v := range p.Versions {
 		weight := "-"
 		if v.Weight != nil {
-			weight = fmt.Sprintf("%d%%", *v.Weight)
+			weight = fmt.Sprintf("%g%%", *v.Weight)
 		}
 		interval := fmt.Sprintf("%.1f%% to %.1f%%", 100*v.Interval.Low, 100*v.Interval.High)
 		row(bar(v), append([]string{v.Name, weight, fmt.Sprintf("%.1f%%", 100*v.Share), interval}, answersCells(v.Answers)...)...)
@@ -189,7 +189,7 @@ func bar(v probe.Version) string {
 	filled := int(v.Share*cells + .5)
 	line := []rune(strings.Repeat("█", filled) + strings.Repeat("·", cells-filled))
 	if v.Weight != nil {
-		line[min(*v.Weight*cells/100, cells-1)] = '┃'
+		line[min(int(*v.Weight*cells/100), cells-1)] = '┃'
 	}
 	return string(line)
 }

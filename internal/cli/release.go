@@ -175,7 +175,7 @@ func (o *releaseOptions) goOn(ctx context.Context, route traffic.Route, r canary
 // free refuses a route where a canary gets traffic that no release gave it.
 func (o *releaseOptions) free(route traffic.Route) error {
 	if route.Weights.Canary > 0 {
-		return hint.Wrap(fmt.Errorf("release on %s: %w: %s gets %d%% of the traffic", route, traffic.ErrServing, route.Canary, route.Weights.Canary),
+		return hint.Wrap(fmt.Errorf("release on %s: %w: %s gets %s%% of the traffic", route, traffic.ErrServing, route.Canary, route.Weights.Canary),
 			"canaryctl rollback gives that back; then the release can begin")
 	}
 	return nil

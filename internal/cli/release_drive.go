@@ -192,11 +192,11 @@ func (d *runner) conclude(ctx context.Context, router traffic.Router, route traf
 		return hint.Wrap(fmt.Errorf("%w: %s", ErrRolledBack, r.Why), "%s", d.stays(route, result))
 	case canary.Paused:
 		if r.Cause == canary.CauseInterrupt {
-			return hint.Wrap(fmt.Errorf("%w: the release is paused where it was, at %d%%", ErrInterrupted, r.Weight), "canaryctl resume goes on")
+			return hint.Wrap(fmt.Errorf("%w: the release is paused where it was, at %s%%", ErrInterrupted, r.Weight), "canaryctl resume goes on")
 		}
 		return hint.Wrap(fmt.Errorf("%w: the release is paused: %s", ErrInconclusive, r.Why), "canaryctl resume goes on, canaryctl rollback gives the traffic back")
 	}
-	return hint.Wrap(fmt.Errorf("%w: the release stands at %d%%", ErrInterrupted, result.Release.Weight), "canaryctl resume goes on")
+	return hint.Wrap(fmt.Errorf("%w: the release stands at %s%%", ErrInterrupted, result.Release.Weight), "canaryctl resume goes on")
 }
 
 // open is the source of the counts for an engine.

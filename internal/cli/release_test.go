@@ -214,7 +214,7 @@ func kinds(all []event.Event) string {
 	var text []string
 	for _, e := range all {
 		if e.Kind != event.Evidence && e.Kind != event.Waiting {
-			text = append(text, fmt.Sprintf("%s %d", e.Kind, e.At.Weight))
+			text = append(text, fmt.Sprintf("%s %s", e.Kind, e.At.Weight))
 		}
 	}
 	return strings.Join(text, ", ")

@@ -60,7 +60,7 @@ func (v *releaseView) leave() {
 
 // line is an event for a person: when, what, and why.
 func (v *releaseView) line(e event.Event) string {
-	text := fmt.Sprintf("%s  %-11s %3d%%  %s", e.Time.Local().Format("15:04:05"), e.Kind, e.At.Weight, e.Message)
+	text := fmt.Sprintf("%s  %-11s %3s%%  %s", e.Time.Local().Format("15:04:05"), e.Kind, e.At.Weight, e.Message)
 	if e.By != "" && !strings.Contains(e.Message, e.By) {
 		text += " (" + e.By + ")"
 	}
@@ -79,9 +79,9 @@ func (v *releaseView) line(e event.Event) string {
 // now is the release at this moment, in some lines.
 func (v *releaseView) now(e event.Event) string {
 	const cells = 40
-	filled := (e.At.Weight*cells + 50) / 100
+	filled := cellsOf(e.At.Weight, cells)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s  %s %d%%", e.Release.From, strings.Repeat("█", cells-filled)+strings.Repeat("▒", filled), e.Release.To, e.At.Weight)
+	fmt.Fprintf(&b, "%s %s  %s %s%%", e.Release.From, strings.Repeat("█", cells-filled)+strings.Repeat("▒", filled), e.Release.To, e.At.Weight)
 	if e.At.Step >= 0 {
 		fmt.Fprintf(&b, "  step %d of %d", e.At.Step+1, e.At.Steps)
 	}

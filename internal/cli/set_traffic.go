@@ -25,8 +25,10 @@ func NewCmdSetTraffic(f *Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set-traffic STABLE CANARY",
 		Short: "Split the traffic between the stable version and the canary",
-		Long: `Split the traffic between the stable version and the canary, in whole percent
-that sum to 100. Only the weights of rules that name both versions change; every
+		Long: `Split the traffic between the stable version and the canary, in percent, to a
+tenth, that sum to 100. Weights of a route are shares of their sum, which stays
+what it is where whole numbers of it can say the split; else it becomes 100, or
+1000 for tenths. A third destination of a rule keeps its share. Only the weights of rules that name both versions change; every
 other rule and field of the route stays as it is.
 
 In a release that is in progress this is somebody else's hand: what drives it
@@ -34,6 +36,9 @@ notices and does what its plan says of that, which is to pause unless it says
 otherwise. A paused release goes on from the weights that it finds.`,
 		Example: `  # A tenth for the canary; the route is found by itself
   canaryctl set-traffic 90 10
+
+  # One request in two hundred
+  canaryctl set-traffic 99.5 0.5
 
   # Name the route
   canaryctl set-traffic 70 30 --vs versioned-echo-virtualservice --host versioned-echo
@@ -60,7 +65,7 @@ otherwise. A paused release goes on from the weights that it finds.`,
 }
 
 func weightArgs(args []string) (canary.Weights, error) {
-	const example = "two whole numbers that sum to 100, stable first: canaryctl set-traffic 90 10"
+	const example = "two numbers that sum to 100, stable first: canaryctl set-traffic 90 10"
 	if len(args) != 2 {
 		return canary.Weights{}, hint.Wrap(usagef("set-traffic takes 2 weights, and was given %d", len(args)), example)
 	}
@@ -77,7 +82,7 @@ func negativeWeight(_ *cobra.Command, err error) error {
 	if errors.As(err, &unknown) {
 		if name := unknown.GetSpecifiedShortnames(); name != "" && name[0] >= '0' && name[0] <= '9' {
 			return hint.Wrap(usagef("%w: -%s is negative", canary.ErrWeights, name),
-				"two whole numbers that sum to 100, stable first: canaryctl set-traffic 90 10")
+				"two numbers that sum to 100, stable first: canaryctl set-traffic 90 10")
 		}
 	}
 	return usageError{err}

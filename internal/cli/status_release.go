@@ -12,24 +12,24 @@ import (
 // statusRelease is a release as status shows it; its JSON is documented in the
 // command's help.
 type statusRelease struct {
-	ID      string        `json:"id"`
-	Phase   canary.Phase  `json:"phase"`
-	Image   string        `json:"image,omitempty"`
-	By      string        `json:"by,omitempty"`
-	Started time.Time     `json:"started"`
-	Since   time.Time     `json:"since"`
-	Step    int           `json:"step"` // 1 is the first; 0 before it
-	Steps   []statusStep  `json:"steps,omitempty"`
-	Weight  int           `json:"weight"`
-	Paused  time.Time     `json:"paused,omitzero"`
-	Cause   canary.Cause  `json:"cause,omitempty"`
-	Why     string        `json:"why,omitempty"`
-	Wish    canary.Wish   `json:"wish,omitempty"`
-	Basis   canary.Basis  `json:"basis,omitempty"`
-	Driver  *statusDriver `json:"driver,omitempty"`
-	Waits   string        `json:"waits,omitempty"`
-	Known   *event.Known  `json:"known,omitempty"`
-	KnownAt time.Time     `json:"knownAt,omitzero"`
+	ID      string         `json:"id"`
+	Phase   canary.Phase   `json:"phase"`
+	Image   string         `json:"image,omitempty"`
+	By      string         `json:"by,omitempty"`
+	Started time.Time      `json:"started"`
+	Since   time.Time      `json:"since"`
+	Step    int            `json:"step"` // 1 is the first; 0 before it
+	Steps   []statusStep   `json:"steps,omitempty"`
+	Weight  canary.Percent `json:"weight"`
+	Paused  time.Time      `json:"paused,omitzero"`
+	Cause   canary.Cause   `json:"cause,omitempty"`
+	Why     string         `json:"why,omitempty"`
+	Wish    canary.Wish    `json:"wish,omitempty"`
+	Basis   canary.Basis   `json:"basis,omitempty"`
+	Driver  *statusDriver  `json:"driver,omitempty"`
+	Waits   string         `json:"waits,omitempty"`
+	Known   *event.Known   `json:"known,omitempty"`
+	KnownAt time.Time      `json:"knownAt,omitzero"`
 	// Reason says why something of this is not known.
 	Reason string `json:"reason,omitempty"`
 
@@ -38,7 +38,7 @@ type statusRelease struct {
 
 // statusStep is a step of the plan.
 type statusStep struct {
-	Weight int             `json:"weight"`
+	Weight canary.Percent  `json:"weight"`
 	Min    canary.Duration `json:"min,omitempty"`
 	Header string          `json:"header,omitempty"`
 	Mirror bool            `json:"mirror,omitempty"`

@@ -95,12 +95,12 @@ func (s *statusRelease) of() string {
 func (s *statusRelease) path() string {
 	var parts []string
 	for i, step := range s.Steps {
-		name := fmt.Sprintf("%d%%", step.Weight)
+		name := fmt.Sprintf("%s%%", step.Weight)
 		switch {
 		case step.Header != "":
 			name = step.Header
 		case step.Mirror:
-			name = fmt.Sprintf("%d%% mirrored", step.Weight)
+			name = fmt.Sprintf("%s%% mirrored", step.Weight)
 		}
 		if i+1 == s.Step && !s.rolling {
 			name = "[" + name + "]"
@@ -118,7 +118,7 @@ func (s *statusRelease) path() string {
 func (s *statusRelease) place() string {
 	at := at(canary.Release{Phase: s.Phase, Step: s.Step - 1, Basis: s.Basis}, len(s.Steps))
 	at = strings.TrimPrefix(strings.TrimPrefix(at, "at "), "in ")
-	return fmt.Sprintf("%s, %d%%", at, s.Weight)
+	return fmt.Sprintf("%s, %s%%", at, s.Weight)
 }
 
 // more is how much longer the present step takes, as far as that is known.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
@@ -44,17 +45,17 @@ type statusRoute struct {
 }
 
 type statusVersion struct {
-	Version    string   `json:"version"`
-	Role       string   `json:"role"`
-	Deployment string   `json:"deployment,omitempty"`
-	Image      string   `json:"image,omitempty"`
-	Desired    int      `json:"desired"`
-	Ready      int      `json:"ready"`
-	Restarts   int      `json:"restarts"`
-	Weight     *int     `json:"weight,omitempty"`
-	Share      *float64 `json:"observedShare,omitempty"`
-	Requests   *float64 `json:"observedRequests,omitempty"`
-	Open       *uint64  `json:"openRequests,omitempty"`
+	Version    string          `json:"version"`
+	Role       string          `json:"role"`
+	Deployment string          `json:"deployment,omitempty"`
+	Image      string          `json:"image,omitempty"`
+	Desired    int             `json:"desired"`
+	Ready      int             `json:"ready"`
+	Restarts   int             `json:"restarts"`
+	Weight     *canary.Percent `json:"weight,omitempty"`
+	Share      *float64        `json:"observedShare,omitempty"`
+	Requests   *float64        `json:"observedRequests,omitempty"`
+	Open       *uint64         `json:"openRequests,omitempty"`
 }
 
 type statusMetrics struct {
@@ -146,7 +147,7 @@ func (o *status) seeOpen(ctx context.Context, route traffic.Route) (map[string]u
 // statusVersions lists what the route names, stable first, Deployment or not,
 // and then the Deployments that it does not name.
 func statusVersions(route traffic.Route, live []workload.Version) []statusVersion {
-	weights := map[string]int{route.Stable: route.Weights.Stable}
+	weights := map[string]canary.Percent{route.Stable: route.Weights.Stable}
 	out := []statusVersion{{Version: route.Stable, Role: roleStable}}
 	if route.Canary != "" {
 		weights[route.Canary] = route.Weights.Canary

@@ -8,6 +8,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -154,7 +155,7 @@ func (t statusTable) bar(v statusVersion) string {
 		return ""
 	}
 	const cells = 20
-	filled := (*v.Weight*cells + 50) / 100
+	filled := cellsOf(*v.Weight, cells)
 	bar, rest := strings.Repeat("█", filled), strings.Repeat("·", cells-filled)
 	if !t.color {
 		return bar + rest
@@ -167,11 +168,14 @@ func (t statusTable) bar(v statusVersion) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m%s", colour, bar, rest)
 }
 
-func percent(weight *int) string {
+// cellsOf is how much of a bar a share fills.
+func cellsOf(share canary.Percent, cells int) int { return int(share.Fraction()*float64(cells) + 0.5) }
+
+func percent(weight *canary.Percent) string {
 	if weight == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%d%%", *weight)
+	return fmt.Sprintf("%s%%", *weight)
 }
 
 func orDash(text string) string {

@@ -37,9 +37,9 @@ func (t target) find(ctx context.Context, f *Factory, split bool) (traffic.Route
 
 // shares tells how the traffic of a route is split: "v1 90%, v2 10%".
 func shares(r traffic.Route) string {
-	text := fmt.Sprintf("%s %d%%", r.Stable, r.Weights.Stable)
+	text := fmt.Sprintf("%s %s%%", r.Stable, r.Weights.Stable)
 	if r.Canary != "" {
-		text += fmt.Sprintf(", %s %d%%", r.Canary, r.Weights.Canary)
+		text += fmt.Sprintf(", %s %s%%", r.Canary, r.Weights.Canary)
 	}
 	return text
 }

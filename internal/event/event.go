@@ -69,8 +69,8 @@ type At struct {
 	Step  int          `json:"step"`  // index; -1 before the first
 	Steps int          `json:"steps"` // how many the plan has
 	// Weight is the canary's share of the traffic in percent.
-	Weight int          `json:"weight"`
-	Basis  canary.Basis `json:"basis,omitempty"` // what a promotion rests on
+	Weight canary.Percent `json:"weight"`
+	Basis  canary.Basis   `json:"basis,omitempty"` // what a promotion rests on
 }
 
 // Known is what the evidence says at a moment. Numbers that are not known are

@@ -102,7 +102,7 @@ func (a Actions) output(r record.Release, page, picture string) error {
 	for _, o := range [][2]string{
 		{"outcome", string(r.Outcome)},
 		{"basis", string(r.Basis)},
-		{"weight", strconv.Itoa(last.Weight)},
+		{"weight", last.Weight.String()},
 		{"step", strconv.Itoa(last.Step + 1)},
 		{"steps", strconv.Itoa(last.Steps)},
 		{"release", r.ID},

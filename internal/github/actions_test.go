@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
 	"github.com/canaryctl/canaryctl/internal/github"
 	"github.com/canaryctl/canaryctl/internal/record"
@@ -207,7 +208,7 @@ func TestLongestSummary(t *testing.T) {
 	a, _ := job(t)
 	p := recordtest.New("r", 400)
 	for i := range 400 {
-		p.Step(i, 1+i/5).Read(p.Every)
+		p.Step(i, canary.Percent(1+i/5)).Read(p.Every)
 		p.Tell(event.Warning, strings.Repeat("w", 5000), "%s", strings.Repeat("<", 5000))
 	}
 	if err := a.Publish(release(t, p.Events), t.TempDir()); err != nil {

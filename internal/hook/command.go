@@ -73,7 +73,7 @@ func environment(e event.Event) []string {
 		{"RELEASE", e.Release.ID}, {"APP", e.Release.App}, {"NAMESPACE", e.Release.Namespace}, {"ROUTE", e.Release.Route},
 		{"FROM", e.Release.From}, {"TO", e.Release.To}, {"IMAGE", e.Release.Image},
 		{"PHASE", string(e.At.Phase)}, {"STEP", strconv.Itoa(e.At.Step)}, {"STEPS", strconv.Itoa(e.At.Steps)},
-		{"WEIGHT", strconv.Itoa(e.At.Weight)}, {"BASIS", string(e.At.Basis)}, {"VERDICT", verdict},
+		{"WEIGHT", e.At.Weight.String()}, {"BASIS", string(e.At.Basis)}, {"VERDICT", verdict},
 	} {
 		set = append(set, "CANARYCTL_"+v[0]+"="+strings.ReplaceAll(v[1], "\x00", ""))
 	}

@@ -128,7 +128,7 @@ func config(clock clock.Clock) hook.Config {
 }
 
 // happened is an event of one release.
-func happened(kind event.Kind, step, weight int, message string) event.Event {
+func happened(kind event.Kind, step int, weight canary.Percent, message string) event.Event {
 	return event.Event{
 		Time: noon(), Kind: kind, Message: message,
 		Release: event.Release{

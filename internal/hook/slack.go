@@ -49,7 +49,7 @@ func headline(e event.Event) string {
 	case event.Started:
 		return fmt.Sprintf("release of %s over %s begins", to, e.Release.From)
 	case event.Step:
-		return fmt.Sprintf("%s has %d%% of the traffic", to, e.At.Weight)
+		return fmt.Sprintf("%s has %s%% of the traffic", to, e.At.Weight)
 	case event.Promoted:
 		return to + " is promoted"
 	case event.RolledBack:
@@ -64,7 +64,7 @@ func headline(e event.Event) string {
 
 // circumstances are where the release stands, each in a few words.
 func circumstances(e event.Event) []string {
-	words := []string{fmt.Sprintf("%s at %d%%", said(string(e.At.Phase), "release"), e.At.Weight)}
+	words := []string{fmt.Sprintf("%s at %s%%", said(string(e.At.Phase), "release"), e.At.Weight)}
 	if e.At.Step >= 0 && e.At.Steps > 0 {
 		words = append(words, fmt.Sprintf("step %d of %d", e.At.Step+1, e.At.Steps))
 	}

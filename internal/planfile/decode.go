@@ -209,6 +209,8 @@ func wanted(t reflect.Type) string {
 		return "a number of 1 or more, or auto"
 	case reflect.TypeFor[Quantile]():
 		return "a quantile such as p95"
+	case reflect.TypeFor[canary.Percent]():
+		return "a percentage such as 10 or 0.5"
 	case reflect.TypeFor[GRPCStatus]():
 		return "a status of gRPC such as Unavailable or 14"
 	}

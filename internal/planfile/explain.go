@@ -65,7 +65,7 @@ func (e *explanation) steps() {
 		e.line("  %d. %s", i+1, e.step(s))
 	}
 	if r := e.plan.Ramp; r != nil {
-		e.line("  Between the steps the evidence raises the weight, up to %d%%, and holds a step\n  back, as long as that keeps the expected users' errors within %s.", r.Most, figure(r.Errors))
+		e.line("  Between the steps the evidence raises the weight, up to %s%%, and holds a step\n  back, as long as that keeps the expected users' errors within %s.", r.Most, figure(r.Errors))
 	}
 }
 
@@ -77,12 +77,12 @@ func (e *explanation) step(s canary.Step) string {
 	if s.Gate != "" {
 		before = append(before, fmt.Sprintf("gate %q agrees", s.Gate))
 	}
-	what := fmt.Sprintf("%d%% of the traffic goes to the canary", s.Weight)
+	what := fmt.Sprintf("%s%% of the traffic goes to the canary", s.Weight)
 	switch {
 	case s.Header != nil:
 		what = fmt.Sprintf("only requests with %s: %s go to the canary", s.Header.Name, s.Header.Value)
 	case s.Mirror:
-		what = fmt.Sprintf("%d%% of stable's requests are copied to the canary", s.Weight)
+		what = fmt.Sprintf("%s%% of stable's requests are copied to the canary", s.Weight)
 	}
 	if len(before) > 0 {
 		what = "once " + strings.Join(before, " and ") + ", " + what

@@ -191,17 +191,17 @@ spec:
 		}},
 		{"types", head + `spec:
   steps:
-    - {weight: 10.5, pause: yes, gate: 7, exposure: -1}
+    - {weight: 10.55, pause: yes, gate: 7, exposure: -1}
   ramp:
   budget: .inf
   timeout: [1h]
   proof: &sure true
   analysis: {margin: &m 2, tolerance: *m, evidenceCap: 0.5, dispersion: none, onset: "false", grpcFailed: [17, Nope, 14]}
 `, []string{
-			`plan.yaml:5:16: spec.steps[0].weight: want a whole number, and this is the number "10.5"`,
-			`plan.yaml:5:29: spec.steps[0].pause: want true or false, and this is the text "yes"`,
-			`plan.yaml:5:40: spec.steps[0].gate: want text, and this is the number "7"; put it in quotes: "7"`,
-			`plan.yaml:5:53: spec.steps[0].exposure: want a whole number of 0 or more, and this is the number "-1"`,
+			`plan.yaml:5:16: spec.steps[0].weight: 10.55 is no percentage in tenths`,
+			`plan.yaml:5:30: spec.steps[0].pause: want true or false, and this is the text "yes"`,
+			`plan.yaml:5:41: spec.steps[0].gate: want text, and this is the number "7"; put it in quotes: "7"`,
+			`plan.yaml:5:54: spec.steps[0].exposure: want a whole number of 0 or more, and this is the number "-1"`,
 			"plan.yaml:6:8: spec.ramp: there is no value; leave the field out for the default",
 			`plan.yaml:7:11: spec.budget: want a number, and this is the number ".inf"`,
 			`plan.yaml:8:12: spec.timeout: want a duration such as "90s", and this is a list`,

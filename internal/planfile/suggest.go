@@ -88,7 +88,7 @@ func (s *suggestion) make() error {
 	if err != nil {
 		return err
 	}
-	weights := []int{first, 25, 50}
+	weights := []canary.Percent{first, 25, 50}
 	var sum, total uint64
 	s.Spec.Steps = nil
 	for i, weight := range weights {
@@ -143,7 +143,7 @@ func (s *suggestion) bad(severity float64) float64 {
 
 // needs is how many requests of the canary show that at a weight, and how many come
 // in the looks that it takes to be sure of anything.
-func (s *suggestion) needs(weight int, severity float64) (needs, least uint64, err error) {
+func (s *suggestion) needs(weight canary.Percent, severity float64) (needs, least uint64, err error) {
 	plan := s.plan(weight, severity)
 	n, err := plan.Requests(s.Power)
 	switch {
@@ -155,9 +155,9 @@ func (s *suggestion) needs(weight int, severity float64) (needs, least uint64, e
 	return whole(n), whole(float64(plan.MinScrapes()) * plan.Scrape), nil
 }
 
-func (s *suggestion) plan(weight int, severity float64) stats.Plan {
+func (s *suggestion) plan(weight canary.Percent, severity float64) stats.Plan {
 	c := s.Spec.Analysis.Config()
-	w := float64(weight) / canary.Total
+	w := weight.Fraction()
 	return stats.Plan{
 		StableRate: s.stable,
 		CanaryRate: s.bad(severity),
@@ -179,8 +179,8 @@ func (s *suggestion) looks() canary.Duration {
 }
 
 // firstWeight is the least of a few that lets the first step end soon.
-func (s *suggestion) firstWeight() (int, error) {
-	few := []int{1, 2, 5, 10}
+func (s *suggestion) firstWeight() (canary.Percent, error) {
+	few := []canary.Percent{1, 2, 5, 10}
 	for _, weight := range few {
 		needs, _, err := s.needs(weight, severities()[0])
 		if err != nil {
@@ -208,15 +208,15 @@ func (d Document) Lasts(rate float64) time.Duration {
 			needs = whole(missing)
 		}
 		took := lasts(step, needs, rate)
-		all, answered = all+took, answered+took.Seconds()*rate*float64(step.Weight)/canary.Total
+		all, answered = all+took, answered+took.Seconds()*rate*step.Weight.Fraction()
 	}
 	return all
 }
 
 func lasts(step canary.Step, needs uint64, rate float64) time.Duration {
 	took := step.Min.Std()
-	if perSecond := rate * float64(step.Share()) / canary.Total; perSecond > 0 {
-		seconds := min(float64(needs)/perSecond, math.MaxInt64/2e9/canary.Total)
+	if perSecond := rate * step.Share().Fraction(); perSecond > 0 {
+		seconds := min(float64(needs)/perSecond, math.MaxInt64/2e11)
 		took = max(took, time.Duration(seconds*float64(time.Second)))
 	}
 	return took

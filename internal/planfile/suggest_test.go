@@ -55,7 +55,7 @@ func follow(t *testing.T, d planfile.Document, s service, seed uint64) (canary.R
 		if state.Phase.Over() || state.Phase == canary.Paused {
 			break
 		}
-		canaries := uint64(s.rate * every.Seconds() * float64(state.Weights.Canary) / canary.Total)
+		canaries := uint64(s.rate * every.Seconds() * state.Weights.Canary.Fraction())
 		stables := uint64(s.rate*every.Seconds()) - canaries
 		end := now.Add(every)
 		if err := judge.Add(metrics.Interval{Metric: analysis.Errors, Start: now, End: end, Strata: []stats.Counts{{

@@ -28,14 +28,14 @@ func Check(p Phase) Agreement {
 	out := Agreement{Agrees: true, PValue: 1}
 	var wrong []string
 	for _, v := range p.Versions {
-		weight := 0
+		weight := 0.0
 		if v.Weight != nil {
 			weight = *v.Weight
 		}
-		pValue := stats.BinomialTest(v.Requests, recognised, float64(weight)/100)
+		pValue := stats.BinomialTest(v.Requests, recognised, weight/100)
 		out.PValue = min(out.PValue, pValue)
 		if pValue < FalseAlarm/float64(len(p.Versions)) {
-			wrong = append(wrong, fmt.Sprintf("%s has weight %d%% and answered %d of %d (%.1f%%, p = %.2g)",
+			wrong = append(wrong, fmt.Sprintf("%s has weight %g%% and answered %d of %d (%.1f%%, p = %.2g)",
 				v.Name, weight, v.Requests, recognised, 100*v.Share, pValue))
 		}
 	}

@@ -48,7 +48,7 @@ type Config struct {
 	// Weights reads the configured weights, in percent by version; nil when
 	// there are none to compare with. It is asked every WeightsEvery: when the
 	// answer changes, counting starts anew in a new Phase.
-	Weights      func(context.Context) (map[string]int, error)
+	Weights      func(context.Context) (map[string]float64, error)
 	WeightsEvery time.Duration
 
 	// Progress is called every ProgressEvery, never twice at once, and not

@@ -20,7 +20,7 @@ type ledger struct {
 }
 
 type phase struct {
-	weights  map[string]int
+	weights  map[string]float64
 	start    time.Time
 	end      time.Time // zero while it is the current one
 	tallies  map[string]*tally
@@ -59,13 +59,13 @@ func (o outcome) told() string {
 	return strings.TrimSpace(o.code + [ends]string{broken: " broken off", givenUp: " given up"}[o.end])
 }
 
-func newLedger(now time.Time, weights map[string]int) *ledger {
+func newLedger(now time.Time, weights map[string]float64) *ledger {
 	l := &ledger{start: now}
 	l.open(now, weights)
 	return l
 }
 
-func (l *ledger) open(now time.Time, weights map[string]int) {
+func (l *ledger) open(now time.Time, weights map[string]float64) {
 	l.phases = append(l.phases, &phase{
 		weights: weights, start: now,
 		tallies: make(map[string]*tally), failures: make(map[string]int),
@@ -75,7 +75,7 @@ func (l *ledger) open(now time.Time, weights map[string]int) {
 func (l *ledger) current() *phase { return l.phases[len(l.phases)-1] }
 
 // setWeights begins a new phase if the weights are not those of the current one.
-func (l *ledger) setWeights(now time.Time, weights map[string]int) {
+func (l *ledger) setWeights(now time.Time, weights map[string]float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if maps.Equal(weights, l.current().weights) {

@@ -31,9 +31,9 @@ func (r Result) Current() Phase { return r.Phases[len(r.Phases)-1] }
 // phase that it was sent in.
 type Phase struct {
 	// Weights is the configured split, in percent by version; nil if unknown.
-	Weights map[string]int `json:"weights,omitempty"`
-	Start   time.Time      `json:"start"`
-	Elapsed Seconds        `json:"elapsedSeconds"`
+	Weights map[string]float64 `json:"weights,omitempty"`
+	Start   time.Time          `json:"start"`
+	Elapsed Seconds            `json:"elapsedSeconds"`
 	// Versions has those that answered and those that have a weight, by name.
 	Versions []Version `json:"versions"`
 	// Unknown are answers that did not say which version gave them, such as a
@@ -65,7 +65,7 @@ func (p Phase) Failed() int {
 type Version struct {
 	Name string `json:"version"`
 	// Weight is the configured one, in percent; nil if unknown.
-	Weight *int `json:"weight,omitempty"`
+	Weight *float64 `json:"weight,omitempty"`
 	// Share is of the answers that named a version, 0 to 1, and Interval its
 	// exact (Clopper-Pearson) 95% confidence interval.
 	Share    float64        `json:"share"`

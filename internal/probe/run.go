@@ -18,7 +18,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	if err := c.Validate(); err != nil {
 		return Result{}, fmt.Errorf("probe: %w", err)
 	}
-	var weights map[string]int
+	var weights map[string]float64
 	if c.Weights != nil {
 		var err error
 		if weights, err = c.Weights(ctx); err != nil {

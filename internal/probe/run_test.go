@@ -82,18 +82,19 @@ func TestRunCountsWhatAnswered(t *testing.T) {
 		}
 		r := probe(t, tenth, func(c *Config) {
 			c.Count = 100
-			c.Weights = func(context.Context) (map[string]int, error) { return map[string]int{"v1": 90, "v2": 10}, nil }
+			c.Weights = func(context.Context) (map[string]float64, error) { return map[string]float64{"v1": 90, "v2": 10}, nil }
 		})
 
 		if r.Sent != 100 || r.Skipped != 0 || len(r.Phases) != 1 {
 			t.Fatalf("sent %d, skipped %d, %d phases", r.Sent, r.Skipped, len(r.Phases))
 		}
 		type row struct {
-			Name             string
-			Weight, Requests int
-			Errors           int
-			Share            float64
-			Codes            map[string]int
+			Name     string
+			Weight   float64
+			Requests int
+			Errors   int
+			Share    float64
+			Codes    map[string]int
 		}
 		var got []row
 		for _, v := range r.Current().Versions {
@@ -148,15 +149,15 @@ func TestNewWeightsBeginANewPhase(t *testing.T) {
 		var progress []int
 		r := probe(t, &service{version: always("v1")}, func(c *Config) {
 			c.Rate, c.Duration = 10, 10*time.Second
-			c.Weights = func(context.Context) (map[string]int, error) {
+			c.Weights = func(context.Context) (map[string]float64, error) {
 				switch since := time.Since(start); {
 				case since >= 8*time.Second:
 					fails = true
 					return nil, errors.New("API server is gone")
 				case since >= 3500*time.Millisecond:
-					return map[string]int{"v1": 70, "v2": 30}, nil
+					return map[string]float64{"v1": 70, "v2": 30}, nil
 				}
-				return map[string]int{"v1": 90, "v2": 10}, nil
+				return map[string]float64{"v1": 90, "v2": 10}, nil
 			}
 			c.Progress = func(r Result) { progress = append(progress, len(r.Phases)) }
 			c.ProgressEvery = 2500 * time.Millisecond
@@ -209,7 +210,7 @@ func TestRequestsAreGivenUp(t *testing.T) {
 func TestNothingIsSentWithoutWeights(t *testing.T) {
 	s := &service{version: always("v1")}
 	_, err := Run(t.Context(), configure(s, func(c *Config) {
-		c.Weights = func(context.Context) (map[string]int, error) { return nil, errors.New("no such route") }
+		c.Weights = func(context.Context) (map[string]float64, error) { return nil, errors.New("no such route") }
 	}))
 	if err == nil || s.asked.Load() != 0 {
 		t.Errorf("error %v after %d requests, want one before the first", err, s.asked.Load())

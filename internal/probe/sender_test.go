@@ -193,7 +193,7 @@ func TestQuantilesAreWithinOnePercent(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	phase := func(w1, w2, n1, n2 int) Phase {
+	phase := func(w1, w2 float64, n1, n2 int) Phase {
 		n := float64(max(1, n1+n2))
 		return Phase{Versions: []Version{
 			{Name: "v1", Weight: &w1, Share: float64(n1) / n, Answers: Answers{Requests: n1}},

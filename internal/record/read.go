@@ -121,7 +121,7 @@ func decode(text []byte) (event.Event, error) {
 	case e.Release.ID == "":
 		return e, errors.New("the event is of no release: release.id is empty")
 	case e.At.Weight < 0 || e.At.Weight > 100:
-		return e, fmt.Errorf("at.weight: %d is not from 0 to 100", e.At.Weight)
+		return e, fmt.Errorf("at.weight: %s is not from 0 to 100", e.At.Weight)
 	}
 	return e, nil
 }

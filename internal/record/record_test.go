@@ -222,7 +222,7 @@ func TestRelease(t *testing.T) {
 		t.Error(diff)
 	}
 	if r.MaxWeight != 100 || r.Paused.Std() != 90*time.Second+45*time.Second+4*time.Minute {
-		t.Errorf("weight %d, paused %s", r.MaxWeight, r.Paused.Std())
+		t.Errorf("weight %s, paused %s", r.MaxWeight, r.Paused.Std())
 	}
 	want := []record.Gap{{From: at(295), To: at(415), Died: true}, {From: at(640), To: at(880)}}
 	if diff := cmp.Diff(want, r.Gaps); diff != "" {
@@ -236,8 +236,9 @@ func TestRelease(t *testing.T) {
 func TestSteps(t *testing.T) {
 	r := only(t, recordtest.Promoted())
 	type row struct {
-		step, weight int
-		took         time.Duration
+		step   int
+		weight canary.Percent
+		took   time.Duration
 	}
 	var got []row
 	var sum event.Arm

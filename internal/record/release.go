@@ -27,7 +27,7 @@ type Release struct {
 	Began time.Time `json:"began"`
 	Last  time.Time `json:"last"`
 	// MaxWeight is the most traffic that the canary had, in percent.
-	MaxWeight int `json:"maxWeight"`
+	MaxWeight canary.Percent `json:"maxWeight"`
 	// Paused is how long it waited for a person.
 	Paused Seconds `json:"pausedSeconds"`
 	Hurt   Hurt    `json:"hurt"`
@@ -54,11 +54,11 @@ type Step struct {
 	Phase canary.Phase `json:"phase"`
 	// Weight is the canary's share in percent at its end; First that at its
 	// beginning, from which a ramp may have moved it.
-	Weight int       `json:"weight"`
-	First  int       `json:"firstWeight"`
-	From   time.Time `json:"from"`
-	To     time.Time `json:"to"`
-	Paused Seconds   `json:"pausedSeconds"`
+	Weight canary.Percent `json:"weight"`
+	First  canary.Percent `json:"firstWeight"`
+	From   time.Time      `json:"from"`
+	To     time.Time      `json:"to"`
+	Paused Seconds        `json:"pausedSeconds"`
 	// Stable and Canary are what was answered during it, by the metric of errors.
 	Stable event.Arm `json:"stable"`
 	Canary event.Arm `json:"canary"`

@@ -124,7 +124,7 @@ func testPersonSteersThroughTheRoute(t *testing.T) {
 	r.until("the pause is told", func() bool { return len(r.heard(event.Paused)) == 1 })
 	r.until("a minute goes by", r.passed(time.Minute))
 	if got := w.now().Weights.Canary; got != 10 {
-		t.Fatalf("paused, and %d%%", got)
+		t.Fatalf("paused, and %s%%", got)
 	}
 	w.edit(func(rel canary.Release) canary.Release { return rel.Again(p, w.now().Weights, time.Now()) })
 	r.until("the second step", r.atWeight(50))

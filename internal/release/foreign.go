@@ -23,7 +23,7 @@ func (e *Engine) routeDrifts() []drift {
 		add("position", e.lostPosition())
 	}
 	if r.Weights.Canary != release.Weight {
-		add("weights "+r.Weights.String(), fmt.Sprintf("set the weights of %s to %s, and the release had %d%% for the canary", r, r.Weights, release.Weight))
+		add("weights "+r.Weights.String(), fmt.Sprintf("set the weights of %s to %s, and the release had %s%% for the canary", r, r.Weights, release.Weight))
 	}
 	if !sameBeside(r.Beside, e.besides(release)) {
 		add("beside "+besideText(r.Beside), fmt.Sprintf("changed what leads to the canary by header or mirror in %s", r))

@@ -40,8 +40,8 @@ func (w *world) canaryBy(author, template string) {
 // besides. Each change is told once, with who did it: whoever writes the same object
 // later, the engine among them, is not who did it.
 func TestForeignIsToldOnce(t *testing.T) {
-	weights := func(onTrial int) traffic.Change {
-		return changeTo(canary.Weights{Stable: canary.Total - onTrial, Canary: onTrial}, nil)
+	weights := func(onTrial canary.Percent) traffic.Change {
+		return changeTo(canary.ToCanary(onTrial), nil)
 	}
 	for name, test := range map[string]struct {
 		others []func(*world) // one after the other

@@ -208,7 +208,7 @@ func (e *Engine) rebase(ctx context.Context, r canary.Release) error {
 		r.Judged = e.c.Clock.Now().UTC().Truncate(time.Millisecond)
 	}
 	place, beside := e.placeAfter(canary.TakeStep, r), e.besides(r)
-	weights := canary.Weights{Stable: canary.Total - r.Weight, Canary: r.Weight}
+	weights := canary.ToCanary(r.Weight)
 	done, err := e.write(ctx, traffic.Change{Weights: weights, Position: &place, Beside: &beside, Fence: true}, "what is judged is what there is now")
 	if !done || err != nil {
 		return err

@@ -99,7 +99,7 @@ func (e *Engine) whole(c traffic.Change) traffic.Change {
 
 // expect lets the analysis know which share of the requests the canary is to get.
 func (e *Engine) expect() {
-	_ = e.evidence.analysis.Expect(analysis.Expectation{Share: float64(e.route.Weights.Canary) / canary.Total, Unsplit: e.route.Unsplit, From: e.c.Clock.Now()}) // of 0 to 100: a share
+	_ = e.evidence.analysis.Expect(analysis.Expectation{Share: e.route.Weights.Canary.Fraction(), Unsplit: e.route.Unsplit, From: e.c.Clock.Now()}) // of 0 to 100: a share
 }
 
 // older reports whether one resourceVersion was written before another. They are

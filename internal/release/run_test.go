@@ -106,7 +106,7 @@ func (r *run) story() string {
 	var text string
 	for _, e := range r.told.events {
 		if e.Kind != event.Evidence {
-			text += fmt.Sprintf("%s %s %d%% %s\n", e.Time.Format("04:05.0"), e.Kind, e.At.Weight, e.Message)
+			text += fmt.Sprintf("%s %s %s%% %s\n", e.Time.Format("04:05.0"), e.Kind, e.At.Weight, e.Message)
 		}
 	}
 	return text
@@ -126,6 +126,6 @@ func (r *run) heard(kind event.Kind) []event.Event {
 }
 
 // atWeight reports whether the canary gets so much.
-func (r *run) atWeight(percent int) func() bool {
+func (r *run) atWeight(percent canary.Percent) func() bool {
 	return func() bool { return r.now().Weights.Canary == percent }
 }

@@ -69,7 +69,7 @@ func place(r canary.Release, steps int) string {
 	case r.Rolling():
 		return "the promotion"
 	}
-	return fmt.Sprintf("step %d of %d, %d%%", r.Step+1, steps, r.Weight)
+	return fmt.Sprintf("step %d of %d, %s%%", r.Step+1, steps, r.Weight)
 }
 
 // tellChange tells what another release state means, whoever wrote it.

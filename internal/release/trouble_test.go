@@ -77,7 +77,7 @@ func testTwoEngines(t *testing.T) {
 	if _, err := other.ended(); err != nil {
 		t.Fatal(err)
 	}
-	var steps []int
+	var steps []canary.Percent
 	for _, seen := range w.seen {
 		steps = append(steps, seen.Canary)
 	}
@@ -115,7 +115,7 @@ func testGate(t *testing.T) {
 	r := w.start(t, p, func(c *release.Config) {
 		c.Ask = func(_ context.Context, name, before string, at event.Event) (canary.Gate, string, error) {
 			if name != "board" || before != "step" || at.At.Weight != 10 {
-				t.Errorf("asked %s before %s at %d%%", name, before, at.At.Weight)
+				t.Errorf("asked %s before %s at %s%%", name, before, at.At.Weight)
 			}
 			return answers[asked.Add(1)-1], "they say so", nil
 		}
@@ -156,7 +156,7 @@ func TestInterrupt(t *testing.T) {
 		answer canary.Response
 		policy canary.Response
 		want   canary.Phase
-		weight int
+		weight canary.Percent
 	}{
 		"the plan pauses":       {"", canary.Pause, canary.Paused, 10},
 		"the plan rolls back":   {"", canary.RollBack, canary.RolledBack, 0},
@@ -217,7 +217,7 @@ func testStableDegraded(t *testing.T) {
 	w.mu.Unlock()
 	r.until("a minute goes by", r.passed(time.Minute))
 	if got := w.now().Weights.Canary; got != 10 {
-		t.Fatalf("the canary has %d%%", got)
+		t.Fatalf("the canary has %s%%", got)
 	}
 	w.become(stable, 1)
 	result, err := r.ended()

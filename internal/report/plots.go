@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
 	"github.com/canaryctl/canaryctl/internal/record"
 )
@@ -108,14 +109,14 @@ func (c curve) peaks(most int) curve {
 func (h history) weights() plot {
 	c := curve{class: "canary", steps: true}
 	var points []point
-	last := 0
+	var last canary.Percent
 	for i, e := range h.Course() {
 		if i == 0 || e.At.Weight != last {
 			points, last = append(points, point{h.since(e.Time), float64(e.At.Weight)}), e.At.Weight
 		}
 	}
 	points = append(points, point{h.seconds, float64(last)})
-	c.segments, c.label = [][]point{points}, fmt.Sprintf("%s %d%%", h.To, last)
+	c.segments, c.label = [][]point{points}, fmt.Sprintf("%s %s%%", h.To, last)
 	percent := func(v float64) string { return digits(v) + "%" }
 	return plot{title: "Traffic to the canary", unit: "its weight in the route", axis: upTo(100, percent), curves: []curve{c}}
 }

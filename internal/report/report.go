@@ -113,7 +113,7 @@ func facts(r record.Release) []fact {
 		{"Began", r.Began.UTC().Format("2006-01-02 15:04:05 MST")},
 		{"By", r.By},
 		{"Took", span(r.Last.Sub(r.Began))},
-		{"Most traffic", fmt.Sprintf("%d%%", r.MaxWeight)},
+		{"Most traffic", fmt.Sprintf("%s%%", r.MaxWeight)},
 	}
 	if r.Paused > 0 {
 		all = append(all, fact{"Paused", span(r.Paused.Std())})

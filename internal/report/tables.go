@@ -28,11 +28,11 @@ func stepRows(r record.Release) []stepRow {
 	var rows []stepRow
 	for _, s := range r.Steps {
 		row := stepRow{
-			Name: stepName(s), Weight: fmt.Sprintf("%d%%", s.Weight), From: at(r, s.From), Took: span(s.Took()),
+			Name: stepName(s), Weight: fmt.Sprintf("%s%%", s.Weight), From: at(r, s.From), Took: span(s.Took()),
 			Stable: answered(s.Stable), Canary: answered(s.Canary),
 		}
 		if s.First != s.Weight {
-			row.Weight = fmt.Sprintf("%d to %d%%", s.First, s.Weight)
+			row.Weight = fmt.Sprintf("%s to %s%%", s.First, s.Weight)
 		}
 		if s.Paused > 0 {
 			row.Paused = span(s.Paused.Std())
@@ -119,10 +119,10 @@ func eventRows(r record.Release) (rows []eventRow, more int) {
 		kind, class := kindText(e.Kind)
 		rows = append(rows, eventRow{
 			Number: len(rows) + 1, At: at(r, e.Time), Kind: kind, Class: class, Message: e.Message, By: e.By,
-			Where: fmt.Sprintf("%s, %d%%", place(e.At), e.At.Weight), Marked: marked(e),
+			Where: fmt.Sprintf("%s, %s%%", place(e.At), e.At.Weight), Marked: marked(e),
 		})
 		if e.At.Phase.Over() {
-			rows[len(rows)-1].Where = fmt.Sprintf("%d%%", e.At.Weight)
+			rows[len(rows)-1].Where = fmt.Sprintf("%s%%", e.At.Weight)
 		}
 	}
 	return rows, more

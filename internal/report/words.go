@@ -33,7 +33,7 @@ func Sentence(r record.Release) string {
 	case canary.RolledBack:
 		return fmt.Sprintf("%s of %s was rolled back %s: %s. %s", r.To, r.App, after(r), r.Why, hurt(r))
 	}
-	return fmt.Sprintf("The release of %s of %s is not over: after %s it stands at %s, with %d%% of the traffic; %s.",
+	return fmt.Sprintf("The release of %s of %s is not over: after %s it stands at %s, with %s%% of the traffic; %s.",
 		r.To, r.App, took, place(r.Events[len(r.Events)-1].At), r.Events[len(r.Events)-1].At.Weight, strings.TrimSuffix(r.Why, "."))
 }
 

@@ -94,7 +94,7 @@ func (r Route) String() string { return r.Kind + " " + r.Namespace + "/" + r.Nam
 // and copies of a percentage of stable's requests. The zero value is neither.
 type Beside struct {
 	Header *canary.Header
-	Mirror int
+	Mirror canary.Percent
 }
 
 // Change is one write: weights, position and what goes with them. The weights are

@@ -3,6 +3,9 @@ package workload
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -15,6 +18,11 @@ type Spec struct {
 	Container string // the application's container; empty: found by itself
 	Replicas  *int   // nil: as many as the stable version has
 	Env       []Env  // set in the application's container
+	// Images are those of other containers, by name. Those that have the image of the
+	// application's follow it all the same.
+	Images map[string]string
+	// Labels and Annotations are set on the Deployment and on its Pods.
+	Labels, Annotations map[string]string
 }
 
 // Env is one environment variable.
@@ -36,7 +44,8 @@ func Derive(stable *unstructured.Unstructured, s Spec) (*unstructured.Unstructur
 	} else {
 		d.share(stable)
 	}
-	d.container()
+	d.mark()
+	d.containers()
 	if d.err != nil {
 		return nil, fmt.Errorf("derive the canary from Deployment %s/%s: %w", stable.GetNamespace(), stable.GetName(), d.err)
 	}
@@ -104,10 +113,34 @@ func (d *derivation) relabel() {
 
 func (d *derivation) renaming() renaming { return renaming{from: d.old, to: d.Version} }
 
-// container gives the application's container its image and environment.
-func (d *derivation) container() {
+// mark sets labels and annotations that somebody asked for. Those that select the Pods
+// are not to be had: the Deployment would lose them.
+func (d *derivation) mark() {
+	selector, _, _ := unstructured.NestedMap(d.out.Object, "spec", "selector", "matchLabels")
+	for _, key := range slices.Sorted(maps.Keys(d.Labels)) {
+		if _, taken := selector[key]; taken || key == LabelApp || key == LabelVersion {
+			d.err = errors.Join(d.err, fmt.Errorf("label %s: it says which Pods are the canary's", key))
+		}
+	}
+	for _, at := range [][]string{{"metadata"}, {"spec", "template", "metadata"}} {
+		for kind, pairs := range map[string]map[string]string{"labels": d.Labels, "annotations": d.Annotations} {
+			for key, value := range pairs {
+				d.set(value, slices.Concat(at, []string{kind, key})...)
+			}
+		}
+	}
+}
+
+// containers gives the application's container its image and environment, and the
+// image to all others that had the same: what prepares the database, say.
+func (d *derivation) containers() {
 	path := []string{"spec", "template", "spec", "containers"}
 	containers, _, err := unstructured.NestedSlice(d.out.Object, path...)
+	if d.err = errors.Join(d.err, err); d.err != nil {
+		return
+	}
+	initPath := []string{"spec", "template", "spec", "initContainers"}
+	inits, _, err := unstructured.NestedSlice(d.out.Object, initPath...)
 	if d.err = errors.Join(d.err, err); d.err != nil {
 		return
 	}
@@ -123,9 +156,49 @@ func (d *derivation) container() {
 		d.err = fmt.Errorf("container %d is not an object", i)
 		return
 	}
+	old := app["image"]
+	unknown := maps.Clone(d.Images)
+	for _, c := range slices.Concat(containers, inits) {
+		container, _ := c.(map[string]any)
+		name, _ := container["name"].(string)
+		if image, asked := d.Images[name]; asked {
+			container["image"] = image
+			delete(unknown, name)
+		} else if container["image"] == old {
+			container["image"] = d.Image
+		}
+	}
 	app["image"] = d.Image
 	app["env"] = setEnv(app["env"], d.environment(app["env"]))
 	d.set(containers, path...)
+	if len(inits) > 0 {
+		d.set(inits, initPath...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(unknown)) {
+		d.err = errors.Join(d.err, fmt.Errorf("%w: there is no container %q; the Pods have: %s",
+			ErrContainer, name, strings.Join(namesOf(slices.Concat(containers, inits)), ", ")))
+	}
+}
+
+// OtherImages are the containers of a derived Deployment that do not have the image of
+// their namesake in the stable one.
+func OtherImages(stable, canary *unstructured.Unstructured) []string {
+	var all []string
+	for _, list := range []string{"initContainers", "containers"} {
+		was, _, _ := unstructured.NestedSlice(stable.Object, "spec", "template", "spec", list)
+		is, _, _ := unstructured.NestedSlice(canary.Object, "spec", "template", "spec", list)
+		for i, name := range namesOf(is) {
+			container, _ := is[i].(map[string]any)
+			before := map[string]any{}
+			if k := indexByName(was, name); k >= 0 {
+				before, _ = was[k].(map[string]any)
+			}
+			if container["image"] != before["image"] {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
 }
 
 // environment is what the canary's process is told. A stable version that takes

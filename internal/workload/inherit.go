@@ -2,6 +2,7 @@ package workload
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -31,7 +32,7 @@ func inherit(stable *unstructured.Unstructured) *unstructured.Unstructured {
 
 func kept(pairs map[string]string) map[string]string {
 	out := maps.Clone(pairs)
-	maps.DeleteFunc(out, func(key, _ string) bool { return isTheStablesOwn(key) })
+	maps.DeleteFunc(out, func(key, _ string) bool { return isTheStablesOwn(key) || tracks(key) })
 	if len(out) == 0 {
 		return nil
 	}
@@ -49,6 +50,17 @@ func dropKeys(obj map[string]any, path ...string) {
 		return
 	}
 	_ = unstructured.SetNestedMap(obj, pairs, path...) // the path was there a moment ago
+}
+
+// tracks tells the labels and annotations of an object by which tools that manage it
+// find it, or know what to do to it. On Pods they are left alone: a Service may select
+// them, and no tool takes a Pod that a ReplicaSet owns for its own.
+func tracks(key string) bool {
+	if key == "app.kubernetes.io/instance" { // Argo CD's, unless it is told another
+		return true
+	}
+	domain, _, _ := strings.Cut(key, "/")
+	return slices.Contains([]string{"helm.sh", "keel.sh", "reloader.stakater.com", "fluxcd.io", "configmap.reloader.stakater.com", "secret.reloader.stakater.com"}, domain)
 }
 
 // isTheStablesOwn tells the labels and annotations that describe the one object

@@ -35,14 +35,14 @@ func weightsValid(e evidence) (wrong []string) {
 	}
 	for i, r := range e.routes {
 		for _, rule := range r.Rules {
-			sum := 0
+			sum := canary.Percent(0)
 			for version, weight := range rule {
 				if sum += weight; weight < 0 {
-					wrong = append(wrong, fmt.Sprintf("route %d: %s has %d%%", i, version, weight))
+					wrong = append(wrong, fmt.Sprintf("route %d: %s has %s%%", i, version, weight))
 				}
 			}
 			if sum != canary.Total {
-				wrong = append(wrong, fmt.Sprintf("route %d: the weights %v sum to %d", i, rule, sum))
+				wrong = append(wrong, fmt.Sprintf("route %d: the weights %v sum to %s", i, rule, sum))
 			}
 		}
 	}
@@ -57,7 +57,7 @@ func neverToNobody(e evidence) (wrong []string) {
 		}
 		for version, weight := range r.Rules[0] {
 			if before := e.routes[i-1].Weight(version); weight > before && !e.hadReady(version, r.At) {
-				wrong = append(wrong, fmt.Sprintf("route %d: %s goes from %d%% to %d%% and has no ready Pod", i, version, before, weight))
+				wrong = append(wrong, fmt.Sprintf("route %d: %s goes from %s%% to %s%% and has no ready Pod", i, version, before, weight))
 			}
 		}
 	}
@@ -87,7 +87,7 @@ func ended(e evidence) []string {
 		stable = "v2"
 	}
 	if has := at.Weight(stable); has != canary.Total {
-		return []string{fmt.Sprintf("it ended %s with %d%% for %s", phase, has, stable)}
+		return []string{fmt.Sprintf("it ended %s with %s%% for %s", phase, has, stable)}
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func recordComplete(e evidence) (wrong []string) {
 	if e.torn > killed {
 		wrong = append(wrong, fmt.Sprintf("%d lines of the record are torn, and %d engines were killed", e.torn, killed))
 	}
-	said, begun, ends := map[int]bool{}, false, false
+	said, begun, ends := map[canary.Percent]bool{}, false, false
 	for _, told := range e.events {
 		said[told.At.Weight] = true
 		begun = begun || told.Kind == event.Started || told.Kind == event.Attached
@@ -194,7 +194,7 @@ func recordComplete(e evidence) (wrong []string) {
 			untold := p.code < 0 && r.Release().Phase.Over()
 			if weight := r.Weight("v2"); !said[weight] && !untold {
 				said[weight] = true
-				wrong = append(wrong, fmt.Sprintf("route %d: the record says nothing of %d%% for the canary", i, weight))
+				wrong = append(wrong, fmt.Sprintf("route %d: the record says nothing of %s%% for the canary", i, weight))
 			}
 		}
 	}

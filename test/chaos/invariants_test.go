@@ -23,13 +23,13 @@ func good() evidence {
 		ready:     []ready{{at(0), map[string]int{"v1": 2, "v2": 2}}},
 		load:      probe.Result{Sent: 100, Phases: []probe.Phase{{}}},
 	}
-	for i, weight := range []int{0, 10, 30, 60, 100} {
+	for i, weight := range []canary.Percent{0, 10, 30, 60, 100} {
 		r := canary.Release{ID: "a", Phase: canary.Progressing, Step: i - 1, Weight: weight, Why: "so"}
 		told := event.Event{Kind: event.Step, At: event.At{Weight: weight}}
 		if i == 0 {
 			told.Kind = event.Started
 		}
-		s := labtest.Sight{At: at(i), Version: string(rune('0' + i)), Rules: []map[string]int{{"v1": 100 - weight, "v2": weight}}}
+		s := labtest.Sight{At: at(i), Version: string(rune('0' + i)), Rules: []map[string]canary.Percent{{"v1": 100 - weight, "v2": weight}}}
 		if weight == 100 {
 			r.Phase, r.Step, told.Kind = canary.Promoted, 2, event.Promoted
 			s.History = []canary.Ended{{ID: "a", Outcome: canary.Promoted, Why: "so"}}
@@ -67,8 +67,8 @@ func TestInvariants(t *testing.T) {
 		spoil      func(*evidence)
 	}{
 		{"weights", "sum to 90", func(e *evidence) { e.routes[1].Rules[0]["v1"] = 80 }},
-		{"second rule", "sum to 50", func(e *evidence) { e.routes[2].Rules = append(e.routes[2].Rules, map[string]int{"v1": 50}) }},
-		{"negative", "has -10%", func(e *evidence) { e.routes[1].Rules[0] = map[string]int{"v1": 110, "v2": -10} }},
+		{"second rule", "sum to 50", func(e *evidence) { e.routes[2].Rules = append(e.routes[2].Rules, map[string]canary.Percent{"v1": 50}) }},
+		{"negative", "has -10%", func(e *evidence) { e.routes[1].Rules[0] = map[string]canary.Percent{"v1": 110, "v2": -10} }},
 		{"unreadable", "spoilt", func(e *evidence) { e.unread = []error{errors.New("spoilt")} }},
 		{"no ready Pod", "v2 goes from 10% to 30%", func(e *evidence) {
 			e.ready = append(e.ready, ready{e.routes[1].At.Add(-100 * time.Millisecond), map[string]int{"v1": 2}}, ready{e.routes[4].At.Add(-time.Second / 2), map[string]int{"v1": 2, "v2": 1}})
@@ -76,7 +76,7 @@ func TestInvariants(t *testing.T) {
 		{"lost", "1 of 100 requests", func(e *evidence) { e.load.Phases[0].Failures = map[string]int{"timeout": 1} }},
 		{"refused", "2 of 100 requests", func(e *evidence) { e.load.Phases[0].Unknown = &probe.Answers{Requests: 2} }},
 		{"not over", "it is not over", func(e *evidence) { e.routes = e.routes[:4] }},
-		{"wrong end", "ended promoted with 60% for v2", func(e *evidence) { e.routes[4].Rules[0] = map[string]int{"v1": 40, "v2": 60} }},
+		{"wrong end", "ended promoted with 60% for v2", func(e *evidence) { e.routes[4].Rules[0] = map[string]canary.Percent{"v1": 40, "v2": 60} }},
 		{"harm", "verdict was fail", func(e *evidence) { e.events[2].Known = &event.Known{Verdict: canary.Fail} }},
 		{"two engines", "writes again", func(e *evidence) {
 			e.processes = append(e.processes, &process{number: 2, args: []string{"resume"}, engine: true, done: make(chan struct{})})

@@ -46,7 +46,7 @@ func TestReleaseGoesOnElsewhere(t *testing.T) {
 
 			s.types("promote")
 			second.wants(0)
-			s.wantPath([]int{0, 20, 100})
+			s.wantPath([]canary.Percent{0, 20, 100})
 			s.wantHistory(canary.Ended{ID: attached.Release.ID, Outcome: canary.Promoted, From: "v1", To: "v2", Image: "versioned-echo:v2", Basis: canary.ByHand})
 
 			var both written

@@ -36,6 +36,6 @@ func TestTwoEngines(t *testing.T) {
 	s.types("rollback")
 	second.wants(3)
 	standing.wants(3) // it looked on until the end
-	s.wantPath([]int{0, 20, 0})
+	s.wantPath([]canary.Percent{0, 20, 0})
 	s.wantStatus(s.record().ID, canary.RolledBack)
 }

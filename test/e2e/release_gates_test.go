@@ -71,7 +71,7 @@ func TestReleaseWaitsForItsGates(t *testing.T) {
 	s.wantRoute("v2", 50, canary.Progressing)
 	open.Store(true)
 	e.wants(0)
-	s.wantPath([]int{0, 20, 50, 100})
+	s.wantPath([]canary.Percent{0, 20, 50, 100})
 	mu.Lock()
 	defer mu.Unlock()
 	if diff := cmp.Diff([]event.Kind{event.Started, event.Promoted}, heard); diff != "" {

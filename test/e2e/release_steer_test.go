@@ -50,7 +50,7 @@ func TestReleaseIsSteered(t *testing.T) {
 	e.wants(3)
 	back := s.untilKind(event.RolledBack, 1)
 	wantPrompt(t, began, back)
-	s.wantPath([]int{0, 20, 50, 0})
+	s.wantPath([]canary.Percent{0, 20, 50, 0})
 	wantShare(t, s.host(), "v2", 0, 100)
 	if r := s.record(); !strings.Contains(r.Why, "customers cannot pay") {
 		t.Errorf("on record it was rolled back for %q", r.Why)
@@ -96,7 +96,7 @@ func TestReleaseNoticesOthers(t *testing.T) {
 	for i, c := range []struct {
 		name, line string
 		by         string
-		weight     int // that it leaves
+		weight     canary.Percent // that it leaves
 	}{
 		{"set-traffic", "canaryctl set-traffic 60 40", "canaryctl", 40},
 		{"kubectl edit", `KUBE_EDITOR="bash ` + editor + `" kubectl edit virtualservice ` + route, "kubectl-edit", 30},

@@ -44,7 +44,7 @@ func TestReleaseOfAGoodVersion(t *testing.T) {
 
 			s.wantStatus(r.ID, canary.Promoted)
 			s.wantHistory(canary.Ended{ID: r.ID, Outcome: canary.Promoted, From: "v1", To: "v2", Image: "versioned-echo:v2", Basis: r.Basis})
-			s.wantPath([]int{0, 20, 50, 100})
+			s.wantPath([]canary.Percent{0, 20, 50, 100})
 			wantShare(t, s.host(), "v2", 1, 100)
 			wantReport(t, s.recordFile(), "Promoted")
 		})
@@ -74,7 +74,7 @@ func TestReleaseOfABadVersion(t *testing.T) {
 			e.says(fmt.Sprintf("%d of %d", r.Hurt.Bad, r.Hurt.Requests))
 			s.wantStatus(r.ID, canary.RolledBack)
 			s.wantHistory(canary.Ended{ID: r.ID, Outcome: canary.RolledBack, From: "v1", To: "v3", Image: "versioned-echo:v3"})
-			s.wantPath([]int{0, 20, 0})
+			s.wantPath([]canary.Percent{0, 20, 0})
 			wantShare(t, s.host(), "v3", 0, 200)
 			wantReport(t, s.recordFile(), "Rolled back")
 		})
@@ -116,10 +116,10 @@ func (s *stage) wantHistory(want canary.Ended) {
 
 // wantPath sees which weights the canary had one after the other, and that every
 // version of the route said in its annotation what its weights are.
-func (s *stage) wantPath(want []int) {
+func (s *stage) wantPath(want []canary.Percent) {
 	s.t.Helper()
 	s.seen.wantValid(s.t)
-	var path []int
+	var path []canary.Percent
 	for _, at := range s.history() {
 		r := at.Release()
 		if r.ID == "" {
@@ -127,7 +127,7 @@ func (s *stage) wantPath(want []int) {
 		}
 		weight := weightOfCanary(at)
 		if weight != r.Weight {
-			s.t.Errorf("version %s of the route has %d%% for the canary, and its position %d%%", at.Version, weight, r.Weight)
+			s.t.Errorf("version %s of the route has %s%% for the canary, and its position %s%%", at.Version, weight, r.Weight)
 		}
 		if len(path) == 0 || path[len(path)-1] != weight {
 			path = append(path, weight)
@@ -140,7 +140,7 @@ func (s *stage) wantPath(want []int) {
 
 // weightOfCanary is the share of the version that is released, also once it is
 // stable.
-func weightOfCanary(at labtest.Sight) int {
+func weightOfCanary(at labtest.Sight) canary.Percent {
 	to := at.Position.Canary
 	if at.Release().Phase == canary.Promoted && to == "" {
 		to = at.Position.Stable

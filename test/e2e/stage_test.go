@@ -138,7 +138,7 @@ func (s *stage) route() labtest.Sight {
 	s.t.Helper()
 	all := s.history()
 	if len(all) == 0 {
-		return labtest.Sight{Rules: []map[string]int{{}}}
+		return labtest.Sight{Rules: []map[string]canary.Percent{{}}}
 	}
 	return all[len(all)-1]
 }
@@ -237,14 +237,14 @@ func tail(events []event.Event) string {
 }
 
 // wantRoute waits until the route gives the canary a weight in a phase.
-func (s *stage) wantRoute(version string, weight int, phase canary.Phase) labtest.Sight {
+func (s *stage) wantRoute(version string, weight canary.Percent, phase canary.Phase) labtest.Sight {
 	s.t.Helper()
 	var last labtest.Sight
 	eventually(s.t, time.Minute, func() (bool, string) {
 		last = s.route()
 		r := last.Release()
 		return last.Weight(version) == weight && r.Phase == phase,
-			fmt.Sprintf("the route has %s, want %s at %d%%, %s", describe(last), version, weight, phase)
+			fmt.Sprintf("the route has %s, want %s at %s%%, %s", describe(last), version, weight, phase)
 	})
 	return last
 }

@@ -40,13 +40,13 @@ func (l *Lab) Client() (dynamic.Interface, error) {
 type Sight struct {
 	At       time.Time // when it was seen
 	Version  string
-	Rules    []map[string]int // of every rule, the weights by subset
+	Rules    []map[string]canary.Percent // of every rule, the weights by subset
 	Position *canary.Position // nil where the route carries none
 	History  []canary.Ended
 }
 
 // Weight is what the first rule gives a version.
-func (s Sight) Weight(version string) int { return s.Rules[0][version] }
+func (s Sight) Weight(version string) canary.Percent { return s.Rules[0][version] }
 
 // Release is where the release stands by this version of the route; the zero value
 // where it does not say.
@@ -68,7 +68,7 @@ func ReadRoute(u *unstructured.Unstructured) (Sight, error) {
 		HTTP []struct {
 			Route []struct {
 				Destination struct{ Subset string }
-				Weight      int
+				Weight      canary.Percent
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func ReadRoute(u *unstructured.Unstructured) (Sight, error) {
 		return s, errors.New("it has no rule")
 	}
 	for _, rule := range spec.HTTP {
-		weights := map[string]int{}
+		weights := map[string]canary.Percent{}
 		for _, d := range rule.Route {
 			weights[d.Destination.Subset] = d.Weight
 		}

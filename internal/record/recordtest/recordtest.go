@@ -65,15 +65,15 @@ func (p *Play) In(phase canary.Phase) *Play {
 }
 
 // Step begins the step of that index.
-func (p *Play) Step(i, weight int) *Play {
+func (p *Play) Step(i int, weight canary.Percent) *Play {
 	p.at.Phase, p.at.Step, p.at.Weight = canary.Progressing, i, weight
-	return p.Tell(event.Step, "", "step %d of %d: %d%% of the traffic to the canary", i+1, p.at.Steps, weight)
+	return p.Tell(event.Step, "", "step %d of %d: %s%% of the traffic to the canary", i+1, p.at.Steps, weight)
 }
 
 // Weigh moves the weight within a step, as a ramp does.
-func (p *Play) Weigh(weight int) *Play {
+func (p *Play) Weigh(weight canary.Percent) *Play {
 	p.at.Weight = weight
-	return p.Tell(event.Step, "", "the ramp allows %d%%", weight)
+	return p.Tell(event.Step, "", "the ramp allows %s%%", weight)
 }
 
 // Read tells the evidence for so long.
@@ -111,7 +111,7 @@ func (p *Play) add(kind event.Kind, by, message string, known *event.Known) {
 // a canary that fails three times as often, or as often as stable.
 func (p *Play) count() {
 	n := p.Rate * p.Every.Seconds()
-	share := float64(p.at.Weight) / 100
+	share := p.at.Weight.Fraction()
 	s, c := p.draw(n*(1-share), p.Failing.Stable), p.draw(n*share, p.Failing.Canary)
 	p.stable, p.canary = plus(p.stable, s), plus(p.canary, c)
 	p.logE = max(p.logE+bet(s, c, 3), -2) // a harm that begins late shows soon

@@ -58,7 +58,7 @@ func Long() []event.Event {
 	p.Rate = 40
 	p.Wait(10*time.Second).Step(0, 1).Read(20 * time.Minute)
 	for i := 1; i <= 20; i++ {
-		p.Weigh(1 + i/2).Read(time.Minute)
+		p.Weigh(canary.Percent(1 + i/2)).Read(time.Minute)
 	}
 	p.Step(1, 20).Read(40 * time.Minute)
 	p.Step(2, 40).Read(60 * time.Minute)

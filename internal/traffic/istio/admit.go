@@ -66,7 +66,7 @@ func otherCanary(rules []rule, route traffic.Route, version string) error {
 	}
 	for _, r := range rules {
 		for _, l := range r.of(route.Host, route.Namespace) {
-			if l.subset != route.Stable && l.weight > 0 {
+			if l.subset != route.Stable && r.serves(l) {
 				other = l.subset
 			}
 		}
@@ -78,40 +78,33 @@ func otherCanary(rules []rule, route traffic.Route, version string) error {
 		"finish that one first: canaryctl promote, or canaryctl delete-canary")
 }
 
-// destinations adds the version, with weight 0, to every rule that sends all it
-// gets to the stable version, and says what was added.
+// destinations adds the version, with weight 0, to every rule that sends to the stable
+// version, and says what was added.
 func destinations(rules []rule, route traffic.Route, version string) (p patch, added []string, err error) {
-	found, unweighted, weighted := false, false, false
+	found := false
 	for _, r := range rules {
 		if _, ok := r.to(route.Host, route.Namespace, version); ok {
 			found = true
 			continue
 		}
 		stable, ok := r.to(route.Host, route.Namespace, route.Stable)
-		if !ok || stable.weight != canary.Total {
+		if !ok || !r.serves(stable) {
 			continue
 		}
 		found = true
+		added = append(added, r.original())
 		p = append(p, test(r.path(), r.list))
-		if stable.weighted {
-			weighted = true
-		} else {
-			unweighted = true
-			p = append(p, add(r.leg(stable)+"/weight", canary.Total))
+		if stable.weight == 0 { // which says nothing as long as it is alone
+			p = append(p, set(r.leg(stable)+"/weight", canary.Total, stable.weighted))
 		}
 		p = append(p, add(r.path()+"/-", twin(r.list[stable.index], version)))
 	}
 	if !found {
-		return nil, nil, hint.Wrap(fmt.Errorf("%s: no rule sends all its requests to %s/%s, so there is none to split", route, route.Host, route.Stable),
+		return nil, nil, hint.Wrap(fmt.Errorf("%s: no rule sends requests to %s/%s, so there is none to split", route, route.Host, route.Stable),
 			"look at its weights: kubectl get virtualservice %s -n %s -o yaml", route.Name, route.Namespace)
 	}
 	if len(p) > 0 {
 		added = append(added, canary.AddedDestination)
-	}
-	// Where some rules had a weight and others none, the weights stay in the end:
-	// they say the same.
-	if unweighted && !weighted {
-		added = append(added, canary.AddedWeight)
 	}
 	return p, added, nil
 }

@@ -110,7 +110,7 @@ func TestMirrorGoesBesideOthersMirrors(t *testing.T) {
 	s := kubetest.New(t, mixed)
 	router, route := found(t, s)
 	for _, percent := range []string{"20", "40"} {
-		n := 20
+		n := canary.Percent(20)
 		if percent == "40" {
 			n = 40
 		}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -16,6 +18,13 @@ import (
 // stays: it is what a second attempt starts from, should this one be cut short.
 func (r *Router) Dismiss(ctx context.Context, route traffic.Route, version string, w traffic.Write) (traffic.Route, error) {
 	whole := version != route.Canary
+	others, err := r.others(ctx, route)
+	if err != nil {
+		return traffic.Route{}, err
+	}
+	if err := servedByOthers(others, route, version); err != nil {
+		return traffic.Route{}, err
+	}
 	after, err := r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
 		if version == fresh.Stable {
 			return nil, fmt.Errorf("%s: %w: %s is the stable version", fresh, traffic.ErrServing, version)
@@ -27,14 +36,38 @@ func (r *Router) Dismiss(ctx context.Context, route traffic.Route, version strin
 		var p patch
 		added := fresh.Place().Added
 		if whole || slices.Contains(added, canary.AddedDestination) {
-			p = withdrawal(vs, fresh, version, !whole && slices.Contains(added, canary.AddedWeight))
+			p = withdrawal(vs, fresh, version, added)
 		}
 		return leave(vs, rules, fresh, version).after(p, vs), nil
 	})
 	if err != nil {
 		return traffic.Route{}, err
 	}
-	return after, r.removeSubset(ctx, route, version, whole, w)
+	return after, r.removeSubset(ctx, route, version, whole, others, w)
+}
+
+// others are the other VirtualServices of the namespace.
+func (r *Router) others(ctx context.Context, route traffic.Route) ([]unstructured.Unstructured, error) {
+	list, err := r.client.Resource(kube.VirtualServices()).Namespace(route.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list VirtualServices in namespace %s: %w", route.Namespace, err)
+	}
+	return slices.DeleteFunc(list.Items, func(vs unstructured.Unstructured) bool { return vs.GetName() == route.Name }), nil
+}
+
+// servedByOthers is an error where another VirtualService sends requests to the version:
+// they would be answered with 503.
+func servedByOthers(others []unstructured.Unstructured, route traffic.Route, version string) error {
+	for i := range others {
+		vs := &others[i]
+		for _, rule := range rulesOf(vs) {
+			if l, ok := rule.to(route.Host, route.Namespace, version); ok && rule.serves(l) {
+				return hint.Wrap(fmt.Errorf("%s: %w: VirtualService %s/%s sends requests to %s, in %s", route, traffic.ErrServing, vs.GetNamespace(), vs.GetName(), version, rule),
+					"let that name %s first: kubectl edit virtualservice %s -n %s", route.Stable, vs.GetName(), vs.GetNamespace())
+			}
+		}
+	}
+	return nil
 }
 
 // unserved is an error where a rule still sends a share of its requests to the
@@ -43,7 +76,7 @@ func unserved(rules []rule, route traffic.Route, version string) error {
 	for _, r := range rules {
 		l, ok := r.to(route.Host, route.Namespace, version)
 		switch {
-		case !ok || l.weight == 0:
+		case !ok || !r.serves(l):
 			continue
 		case len(r.legs) == 1:
 			return hint.Wrap(fmt.Errorf("%s: %w: %s sends it all that it matches", route, traffic.ErrServing, r),
@@ -55,9 +88,9 @@ func unserved(rules []rule, route traffic.Route, version string) error {
 	return nil
 }
 
-// withdrawal takes a version's destinations out of every rule, and where asked,
-// the weight of the stable destination that is then alone.
-func withdrawal(vs *unstructured.Unstructured, route traffic.Route, version string, unweigh bool) patch {
+// withdrawal takes a version's destinations out of every rule. What is left gets the
+// weights that it had before.
+func withdrawal(vs *unstructured.Unstructured, route traffic.Route, version string, added []string) patch {
 	p := keep(vs, canary.Annotation)
 	for _, r := range rulesOf(vs) {
 		l, ok := r.to(route.Host, route.Namespace, version)
@@ -65,9 +98,11 @@ func withdrawal(vs *unstructured.Unstructured, route traffic.Route, version stri
 			continue
 		}
 		p = append(p, test(r.path(), r.list))
-		stable, ok := r.to(route.Host, route.Namespace, route.Stable)
-		if unweigh && ok && len(r.legs) == 2 && stable.weight == canary.Total {
-			p = append(p, remove(r.leg(stable)+"/weight"))
+		left := slices.DeleteFunc(slices.Clone(r.legs), func(other leg) bool { return other.index == l.index })
+		if was, ok := r.originalOf(added); ok {
+			p = append(p, was.restore(r, left)...)
+		} else if slices.Contains(added, canary.AddedWeight) && version == route.Canary && len(left) == 1 && left[0].weighted {
+			p = append(p, remove(r.leg(left[0])+"/weight"))
 		}
 		p = append(p, remove(r.leg(l)))
 	}

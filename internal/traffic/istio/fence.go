@@ -39,12 +39,11 @@ type stand struct {
 func standOf(vs *unstructured.Unstructured, route traffic.Route) stand {
 	s := stand{position: vs.GetAnnotations()[canary.Annotation]}
 	for _, r := range rulesOf(vs) {
-		if !r.both(route) {
+		w, ok := r.split(route)
+		if !ok {
 			continue
 		}
-		stable, _ := r.to(route.Host, route.Namespace, route.Stable)
-		onTrial, _ := r.to(route.Host, route.Namespace, route.Canary)
-		s.weights = append(s.weights, canary.Weights{Stable: stable.weight, Canary: onTrial.weight})
+		s.weights = append(s.weights, w)
 		mirrors, _ := r.entry["mirrors"].([]any)
 		for _, m := range mirrors {
 			if mirrorTo(m, route, route.Canary) {

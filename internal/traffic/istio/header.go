@@ -133,7 +133,7 @@ func meets(value string, condition any) bool {
 // (https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPMatchRequest).
 func valid(b traffic.Beside) error {
 	if b.Mirror < 0 || b.Mirror > canary.Total {
-		return fmt.Errorf("mirror %d%% of the requests: a percentage is from 0 to %d", b.Mirror, canary.Total)
+		return fmt.Errorf("mirror %s%% of the requests: a percentage is from 0 to %s", b.Mirror, canary.Total)
 	}
 	if b.Header == nil {
 		return nil

@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
@@ -22,7 +23,7 @@ func mirrorTo(entry any, route traffic.Route, version string) bool {
 }
 
 // mirrorOf is the percentage of the requests that a rule copies to the version.
-func mirrorOf(entry map[string]any, route traffic.Route, version string) (int, bool) {
+func mirrorOf(entry map[string]any, route traffic.Route, version string) (canary.Percent, bool) {
 	mirrors, _ := entry["mirrors"].([]any)
 	for _, mirror := range mirrors {
 		if !mirrorTo(mirror, route, version) {
@@ -30,12 +31,12 @@ func mirrorOf(entry map[string]any, route traffic.Route, version string) (int, b
 		}
 		m, _ := mirror.(map[string]any)
 		percentage, _ := m["percentage"].(map[string]any)
-		if n, ok := integer(percentage["value"]); ok {
-			return n, true
+		if n, ok := number(percentage["value"]); ok {
+			return canary.PercentOf(n, float64(canary.Total)), true
 		}
 		// "If this field is absent, all the traffic (100%) will be mirrored":
 		// https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPMirrorPolicy
-		return 100, true
+		return canary.Total, true
 	}
 	return 0, false
 }
@@ -53,7 +54,7 @@ func mirrorsBut(entry map[string]any, route traffic.Route, version string) []any
 }
 
 // withMirror are the rule's mirrors with one to the canary, or without for 0.
-func (r rule) withMirror(route traffic.Route, percent int) ([]any, error) {
+func (r rule) withMirror(route traffic.Route, percent canary.Percent) ([]any, error) {
 	others := mirrorsBut(r.entry, route, route.Canary)
 	if percent == 0 {
 		return others, nil
@@ -72,6 +73,14 @@ func (r rule) withMirror(route traffic.Route, percent int) ([]any, error) {
 	leg, _ := r.list[l.index].(map[string]any)
 	return append(others, map[string]any{
 		"destination": runtime.DeepCopyJSONValue(leg["destination"]),
-		"percentage":  map[string]any{"value": int64(percent)},
+		"percentage":  map[string]any{"value": value(percent)},
 	}), nil
+}
+
+// value is a percentage as JSON decodes it: one that is whole is a whole number.
+func value(p canary.Percent) any {
+	if whole := int64(p); canary.Percent(whole) == p {
+		return whole
+	}
+	return float64(p)
 }

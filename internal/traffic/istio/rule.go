@@ -7,7 +7,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -15,6 +14,7 @@ import (
 type rule struct {
 	protocol string
 	index    int
+	place    int            // among those of the protocol, our header rules left out
 	entry    map[string]any // the whole rule as it was read
 	list     []any          // its route list
 	legs     []leg
@@ -46,12 +46,17 @@ func rulesOf(vs *unstructured.Unstructured) []rule {
 	for _, protocol := range []string{"http", "tcp", "tls"} {
 		entries, _, _ := unstructured.NestedFieldNoCopy(vs.Object, "spec", protocol)
 		list, _ := entries.([]any)
+		place := 0
 		for i, entry := range list {
+			if ours(entry) {
+				continue
+			}
 			m, _ := entry.(map[string]any)
 			route, _ := m["route"].([]any)
-			if len(route) > 0 && !ours(entry) {
-				rules = append(rules, rule{protocol, i, m, route, legsOf(route)})
+			if len(route) > 0 {
+				rules = append(rules, rule{protocol, i, place, m, route, legsOf(route)})
 			}
+			place++
 		}
 	}
 	return rules
@@ -66,25 +71,26 @@ func legsOf(route []any) []leg {
 		l.host, _ = destination["host"].(string)
 		l.subset, _ = destination["subset"].(string)
 		l.weight, l.weighted = integer(m["weight"])
-		if !l.weighted && len(route) == 1 {
-			// "If there is only one destination in a rule, it will receive all traffic":
-			// https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRouteDestination
-			l.weight = canary.Total
-		}
 		legs[i] = l
 	}
 	return legs
 }
 
 // integer reads a number of a decoded JSON document.
-func integer(v any) (int, bool) {
+func number(v any) (float64, bool) {
 	switch n := v.(type) {
 	case int64:
-		return int(n), true
+		return float64(n), true
 	case float64:
-		return int(n), true
+		return n, true
 	}
 	return 0, false
+}
+
+// integer reads a whole one.
+func integer(v any) (int, bool) {
+	n, ok := number(v)
+	return int(n), ok
 }
 
 // of returns the legs that lead to a host.
@@ -110,9 +116,8 @@ func (r rule) to(host, namespace, version string) (leg, bool) {
 
 // both reports whether the rule names both versions of the route.
 func (r rule) both(route traffic.Route) bool {
-	_, hasStable := r.to(route.Host, route.Namespace, route.Stable)
-	_, hasCanary := r.to(route.Host, route.Namespace, route.Canary)
-	return hasStable && hasCanary
+	_, ok := r.split(route)
+	return ok
 }
 
 // versionsOf lists the versions of a host in the order in which the object

@@ -35,7 +35,7 @@ func (r *Router) Split(ctx context.Context, route traffic.Route, c traffic.Chang
 		}
 		p = append(p, memory(vs, c)...)
 		for _, s := range rules {
-			p = append(p, s.weigh(route, c.Weights)...)
+			p = append(p, s.weigh(route, c.Weights, addedTo(vs, route))...)
 		}
 		if aside == nil {
 			return p, nil
@@ -80,9 +80,8 @@ func splitRules(rules []rule, route traffic.Route, w canary.Weights, strays bool
 		"let canaryctl create-canary put the missing destination in, or take the canary away with canaryctl delete-canary")
 }
 
-// exactlyTwo refuses a rule in which a third destination has a share: the two
-// weights would no longer be percent. A rollback is let through where the third
-// is a version of the same host, for it is taken back too.
+// exactlyTwo refuses a rule in which a third version of the host has a share. A
+// rollback is let through, for that is taken back too.
 func (r rule) exactlyTwo(route traffic.Route, w canary.Weights) error {
 	seen := 0
 	for _, l := range r.legs {
@@ -92,7 +91,7 @@ func (r rule) exactlyTwo(route traffic.Route, w canary.Weights) error {
 		if ours {
 			seen++
 		}
-		if !ours && l.weight > 0 && !takenBack {
+		if !ours && version && l.weight > 0 && !takenBack {
 			return hint.Wrap(fmt.Errorf("%s: %w and no other: in %s, %s has weight %d", route, traffic.ErrNotSplit, r, l.name(), l.weight),
 				"a release is of two versions: set the third weight to 0 with kubectl edit virtualservice %s -n %s", route.Name, route.Namespace)
 		}
@@ -112,20 +111,14 @@ func (l leg) name() string {
 	return l.host + "/" + l.subset
 }
 
-// weigh sets the two weights of a rule, testing the route list as it was read.
-// Other versions of the host have none, or lose it to a rollback.
-func (r rule) weigh(route traffic.Route, w canary.Weights) patch {
+// weigh sets the weights of a rule, testing the route list as it was read.
+func (r rule) weigh(route traffic.Route, w canary.Weights, added []string) patch {
 	p := patch{test(r.path(), r.list)}
-	for _, l := range r.of(route.Host, route.Namespace) {
-		weight := 0
-		switch l.subset {
-		case route.Stable:
-			weight = w.Stable
-		case route.Canary:
-			weight = w.Canary
-		}
-		if l.weight != weight {
-			p = append(p, set(r.leg(l)+"/weight", weight, l.weighted))
+	before, _ := r.originalOf(added)
+	weights := r.weighed(route, w, before)
+	for i, l := range r.legs {
+		if l.weight != weights[i] {
+			p = append(p, set(r.leg(l)+"/weight", weights[i], l.weighted))
 		}
 	}
 	return p

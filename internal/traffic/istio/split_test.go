@@ -126,7 +126,7 @@ func TestWeightsAlwaysSumTo100(t *testing.T) {
 			}
 			switch rapid.IntRange(0, 6).Draw(p, "action") {
 			case 6:
-				beside := traffic.Beside{Mirror: rapid.IntRange(0, 50).Draw(p, "mirror")}
+				beside := traffic.Beside{Mirror: canary.Percent(rapid.IntRange(0, 50).Draw(p, "mirror"))}
 				if rapid.Bool().Draw(p, "header") {
 					beside.Header = &canary.Header{Name: "x-user", Value: rapid.SampledFrom([]string{"tester", "other"}).Draw(p, "value")}
 				}
@@ -145,8 +145,8 @@ func TestWeightsAlwaysSumTo100(t *testing.T) {
 					_, _ = router.Split(t.Context(), route, traffic.Change{Weights: canary.AllCanary(), Position: &promoted}, traffic.Write{})
 				}
 			default:
-				stable := rapid.IntRange(-10, 110).Draw(p, "stable")
-				onTrial := rapid.IntRange(-10, 110).Draw(p, "canary")
+				stable := canary.Percent(rapid.IntRange(-10, 110).Draw(p, "stable"))
+				onTrial := canary.Percent(rapid.IntRange(-10, 110).Draw(p, "canary"))
 				if rapid.Bool().Draw(p, "valid") {
 					onTrial = 100 - stable
 				}

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/kube"
@@ -79,6 +80,24 @@ func (s subsets) labels(version string) (map[string]string, bool) {
 	return labels, true
 }
 
+// twin is a subset like the stable one's, with all that it says of how its Pods are
+// called: a comparison under other conditions would be none.
+func (s subsets) twin(stable, version string) map[string]any {
+	subset := map[string]any{}
+	if i := s.index(stable); i >= 0 {
+		if like, ok := runtime.DeepCopyJSONValue(s.list[i]).(map[string]any); ok {
+			subset = like
+		}
+	}
+	like, _ := s.labels(stable)
+	labels := map[string]any{}
+	for name, value := range subsetLabels(like, stable, version) {
+		labels[name] = value
+	}
+	subset["name"], subset["labels"] = version, labels
+	return subset
+}
+
 // addSubset defines a version's subset, if it is not there.
 func (r *Router) addSubset(ctx context.Context, route traffic.Route, version string, w traffic.Write) error {
 	found, err := r.ruleFor(ctx, route)
@@ -94,8 +113,7 @@ func (r *Router) addSubset(ctx context.Context, route traffic.Route, version str
 		if err := owned(t, dr); err != nil {
 			return nil, err
 		}
-		like, _ := s.labels(route.Stable)
-		subset := map[string]any{"name": version, "labels": subsetLabels(like, route.Stable, version)}
+		subset := s.twin(route.Stable, version)
 		p := annotate(dr, map[string]string{addedSubsets: strings.Join(append(added(dr), version), ",")})
 		if !s.present {
 			return append(p, test("/spec/subsets", nil), add("/spec/subsets", []any{subset})), nil
@@ -116,7 +134,7 @@ func added(dr *unstructured.Unstructured) []string {
 
 // removeSubset takes a version's subset away, unless another VirtualService
 // routes to it. A subset that canaryctl did not add goes only with whole.
-func (r *Router) removeSubset(ctx context.Context, route traffic.Route, version string, whole bool, w traffic.Write) error {
+func (r *Router) removeSubset(ctx context.Context, route traffic.Route, version string, whole bool, others []unstructured.Unstructured, w traffic.Write) error {
 	found, err := r.ruleFor(ctx, route)
 	if errors.Is(err, errNoRule) {
 		return nil
@@ -127,8 +145,8 @@ func (r *Router) removeSubset(ctx context.Context, route traffic.Route, version 
 	if subsetsOf(found).index(version) < 0 || !whole && !slices.Contains(added(found), version) {
 		return nil
 	}
-	if used, err := r.routedElsewhere(ctx, route, version); used || err != nil {
-		return err
+	if namedByOthers(others, route, version) {
+		return nil
 	}
 	t := destinationRule(route.Namespace, found.GetName())
 	_, err = r.write(ctx, t, found, w, func(dr *unstructured.Unstructured) (patch, error) {
@@ -147,17 +165,9 @@ func (r *Router) removeSubset(ctx context.Context, route traffic.Route, version 
 	return err
 }
 
-// routedElsewhere reports whether another VirtualService names the version.
-func (r *Router) routedElsewhere(ctx context.Context, route traffic.Route, version string) (bool, error) {
-	list, err := r.client.Resource(kube.VirtualServices()).Namespace(route.Namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return false, fmt.Errorf("list VirtualServices in namespace %s: %w", route.Namespace, err)
-	}
-	for i := range list.Items {
-		vs := &list.Items[i]
-		if vs.GetName() != route.Name && slices.Contains(versionsOf(rulesOf(vs), route.Host, route.Namespace), version) {
-			return true, nil
-		}
-	}
-	return false, nil
+// namedByOthers reports whether another VirtualService names the version.
+func namedByOthers(others []unstructured.Unstructured, route traffic.Route, version string) bool {
+	return slices.ContainsFunc(others, func(vs unstructured.Unstructured) bool {
+		return slices.Contains(versionsOf(rulesOf(&vs), route.Host, route.Namespace), version)
+	})
 }

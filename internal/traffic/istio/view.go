@@ -126,7 +126,7 @@ func alsoAlone(rules []rule, route traffic.Route) bool {
 func busy(rules []rule, route traffic.Route, versions []string) []string {
 	var some []string
 	for _, v := range versions {
-		if slices.ContainsFunc(rules, func(r rule) bool { l, ok := r.to(route.Host, route.Namespace, v); return ok && l.weight > 0 }) {
+		if slices.ContainsFunc(rules, func(r rule) bool { l, ok := r.to(route.Host, route.Namespace, v); return ok && r.serves(l) }) {
 			some = append(some, v)
 		}
 	}
@@ -136,10 +136,8 @@ func busy(rules []rule, route traffic.Route, versions []string) []string {
 // weightsOf reads the split from the first rule that names both versions.
 func weightsOf(rules []rule, route traffic.Route) (canary.Weights, bool) {
 	for _, r := range rules {
-		stable, hasStable := r.to(route.Host, route.Namespace, route.Stable)
-		onTrial, hasCanary := r.to(route.Host, route.Namespace, route.Canary)
-		if hasStable && hasCanary {
-			return canary.Weights{Stable: stable.weight, Canary: onTrial.weight}, true
+		if w, ok := r.split(route); ok {
+			return w, true
 		}
 	}
 	return canary.Weights{}, false

@@ -60,9 +60,9 @@ func connected(t *testing.T, s *kubetest.Server) (*istio.Router, traffic.Route) 
 func known(s traffic.Sight) bool  { return s.Err == nil }
 func failed(s traffic.Sight) bool { return s.Err != nil }
 
-func weigh(t *testing.T, router *istio.Router, r traffic.Route, onTrial int) traffic.Route {
+func weigh(t *testing.T, router *istio.Router, r traffic.Route, onTrial canary.Percent) traffic.Route {
 	t.Helper()
-	w := canary.Weights{Stable: 100 - onTrial, Canary: onTrial}
+	w := canary.ToCanary(onTrial)
 	r, err := router.Split(t.Context(), r, traffic.Change{Weights: w}, traffic.Write{})
 	if err != nil {
 		t.Fatal(err)
@@ -70,14 +70,14 @@ func weigh(t *testing.T, router *istio.Router, r traffic.Route, onTrial int) tra
 	return r
 }
 
-func at(onTrial int) func(traffic.Sight) bool {
+func at(onTrial canary.Percent) func(traffic.Sight) bool {
 	return func(s traffic.Sight) bool { return s.Err == nil && s.Route.Weights.Canary == onTrial }
 }
 
 // Two streams are all that a watch costs, however much changes.
 func TestWatchCostsTwoRequests(t *testing.T) {
 	s, router, w, route := watched(t)
-	for n := 5; n <= 50; n += 5 {
+	for n := canary.Percent(5); n <= 50; n += 5 {
 		route = weigh(t, router, route, n)
 		w.Await(t, "a step", at(n))
 	}
@@ -194,7 +194,7 @@ func TestWatchOutlives(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, router, w, route := watched(t)
-			for n := 1; n <= 3; n++ {
+			for n := canary.Percent(1); n <= 3; n++ {
 				weigh(t, router, route, n)
 				cut(s)
 				weigh(t, router, route, n+10)

@@ -25,11 +25,11 @@ func (f Fixture) admitted(t *testing.T) traffic.Route {
 	return r
 }
 
-func (f Fixture) split(t *testing.T, r traffic.Route, stable, onTrial int) traffic.Route {
+func (f Fixture) split(t *testing.T, r traffic.Route, stable, onTrial canary.Percent) traffic.Route {
 	t.Helper()
 	r, err := f.Router.Split(t.Context(), r, traffic.Change{Weights: canary.Weights{Stable: stable, Canary: onTrial}}, traffic.Write{})
 	if err != nil {
-		t.Fatalf("split %d/%d: %v", stable, onTrial, err)
+		t.Fatalf("split %s/%s: %v", stable, onTrial, err)
 	}
 	return r
 }

@@ -296,7 +296,7 @@ func (s Suite) race(t *testing.T) {
 	wg.Go(f.Interfere)
 	for i := range writers {
 		wg.Go(func() {
-			w := canary.Weights{Stable: 100 - 5*(i+1), Canary: 5 * (i + 1)}
+			w := canary.ToCanary(canary.Percent(5 * (i + 1)))
 			_, errs[i] = f.Router.Split(t.Context(), r, traffic.Change{Weights: w}, traffic.Write{})
 		})
 	}
@@ -305,7 +305,7 @@ func (s Suite) race(t *testing.T) {
 		t.Errorf("of ten writers some failed: %v", err)
 	}
 	w := f.mustFind(t).Weights
-	if w.Validate() != nil || w.Canary%5 != 0 || w.Canary < 5 || w.Canary > 50 {
+	if w.Validate() != nil || int(w.Canary)%5 != 0 || w.Canary < 5 || w.Canary > 50 {
 		t.Errorf("weights %s are none that a writer set", w)
 	}
 	if !f.Interfered() {
