@@ -7,15 +7,16 @@ import (
 
 // Requests that have been open for longer than any answer should take are counted
 // from below, so that no answer is taken for a hanging one. Of those that were open
-// at some time, at most as many have ended since as ended in all, and where a histogram
-// tells how long answers take, not more than would then have been open. What is left
-// has been open ever since.
+// at some time, at most as many have ended since as ended in all, and where the
+// process's own histogram tells how long those took, at most as many as took so long.
+// What is left has been open ever since.
 
 // reading is what one reader had of one version's requests at one time.
 type reading struct {
 	at    time.Time
 	open  uint64
 	ended uint64 // since the process began, of all routes
+	took  took   // what ended, as far as a histogram tells
 	// maybe are requests that ended without anybody saying whose they were: they may
 	// be of this version.
 	maybe uint64
@@ -33,19 +34,19 @@ func newAged() aged { return aged{first: -1} }
 // normal is what is known of requests that are answered.
 type normal struct {
 	age   time.Duration // after which one is not; zero for unknown
-	lasts lasting
-	bias  float64
+	timed bool          // histograms tell them from those that are not
+}
+
+// read takes a reading, and forgets those that no age will ask for.
+func (a *aged) read(r reading, age time.Duration) {
+	a.past = append(a.past, r)
+	a.forget(r.at.Add(-max(age, maxAge)))
 }
 
 // take returns how many more have been open for longer than the age than at any time
 // before. Where no age is known nothing is counted.
-func (a *aged) take(r reading, n normal) (more uint64) {
-	a.past = append(a.past, r)
-	a.forget(r.at.Add(-max(n.age, maxAge)))
-	if n.age <= 0 {
-		return 0
-	}
-	stuck, known := a.stuck(r.at.Add(-n.age), n)
+func (a *aged) take(n normal) (more uint64) {
+	stuck, known := a.stuck(n)
 	switch {
 	case !known:
 		return 0
@@ -59,16 +60,25 @@ func (a *aged) take(r reading, n normal) (more uint64) {
 	return more
 }
 
-// stuck are at least so many of those that were open at a time, or before it, and
-// still are. Whoever is, was at every time between.
-func (a *aged) stuck(since time.Time, n normal) (stuck int64, known bool) {
-	i := a.before(since)
+// stuck are at least so many of those that were open when they count as unanswered by
+// now, and still are. Whoever is, was at every time between.
+func (a *aged) stuck(n normal) (stuck int64, known bool) {
+	if n.age <= 0 {
+		return 0, false
+	}
+	i := a.before(a.past[len(a.past)-1].at.Add(-n.age))
 	if i < 0 {
 		return 0, false
 	}
+	for old := i - 1; old >= 0 && a.past[old].took.above != nil; old-- {
+		a.past[old].took = took{} // histograms are large
+	}
 	readings := a.past[i:]
 	first, last := &readings[0], &readings[len(readings)-1]
-	ended := min(last.ended-first.ended, n.lasts.since(first.at).crossed(readings, n.bias))
+	ended := last.ended - first.ended
+	if n.timed {
+		ended = crossed(readings)
+	}
 	stuck = int64(first.open) - int64(ended) - int64(last.maybe-first.maybe)
 	for _, r := range readings {
 		stuck = min(stuck, int64(r.open))
@@ -112,6 +122,9 @@ type pacing struct {
 	whole, lately stay
 	at            time.Time
 	within        time.Duration // that answers may take, whatever stable's do
+	// held says that requests of stable were open for longer than the age, by its
+	// histograms: streams, say, of which a canary will have as many in time.
+	held bool
 }
 
 // stay is the time that requests were open for, in seconds of all of them together,
@@ -147,6 +160,9 @@ func (p *pacing) age() time.Duration {
 	return time.Duration(age * float64(time.Second))
 }
 
+// normal is what the requests of a version are compared with.
+func (p *pacing) normal() normal { return normal{p.age(), !p.held} }
+
 // mean is the time that requests are open for, in seconds; no number before one ended.
 func (p *pacing) mean() float64 {
 	mean := p.whole.seconds / p.whole.ended
@@ -154,15 +170,4 @@ func (p *pacing) mean() float64 {
 		mean = max(mean, p.lately.seconds/max(p.lately.ended, math.SmallestNonzeroFloat64))
 	}
 	return mean
-}
-
-// normal is what the requests of a version are compared with.
-func (p *pacing) normal(lasts, stable lasting) normal {
-	n := normal{age: p.age(), lasts: lasts, bias: 1}
-	if stay := stable.since(p.at.Add(-n.age)).stay(); n.age > 0 && stay > 0 {
-		n.bias = max(1, p.mean()/stay)
-	} else {
-		n.lasts = nil
-	}
-	return n
 }

@@ -55,9 +55,9 @@ func (w *Watcher) readGauges(ctx context.Context, lookback time.Duration) ([][]m
 }
 
 // dealGauges hands a release what tells of its open requests, with the counters of
-// those that ended and what was found of their latencies. Where there are counters and
+// those that ended and the histograms of how long they took. Where there are counters and
 // no gauge, none will come: both are there from a Pod's first request on.
-func (w *Watcher) dealGauges(n int, latencies []metrics.Interval, counters []metrics.Point, open [][]metrics.Point) (found []metrics.Interval) {
+func (w *Watcher) dealGauges(n int, counters []metrics.Point, open [][]metrics.Point) (found []metrics.Interval) {
 	s := w.streams[n]
 	if s.open == nil {
 		return nil
@@ -66,7 +66,6 @@ func (w *Watcher) dealGauges(n int, latencies []metrics.Interval, counters []met
 	for i, all := range open {
 		own = append(own, mine(s.release, w.gauges[i].owners[n], all)...)
 	}
-	s.open.Learn(latencies)
 	if len(own) > 0 {
 		found = s.open.Read(append(own, counters...))
 	}

@@ -162,13 +162,11 @@ func (w *Watcher) poll(ctx context.Context) error {
 		for n, s := range w.streams {
 			own := mine(s.release, s.owner, all)
 			found[n] = append(found[n], s.meters[i].Read(own)...)
-			if w.list[i].metric == metrics.MetricErrors {
-				ended[n] = own
-			}
+			ended[n] = append(ended[n], own...)
 		}
 	}
 	for n, s := range w.streams {
-		s.ready = append(append(s.ready, found[n]...), w.dealGauges(n, found[n], ended[n], open)...)
+		s.ready = append(append(s.ready, found[n]...), w.dealGauges(n, ended[n], open)...)
 	}
 	return nil
 }
