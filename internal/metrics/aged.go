@@ -9,7 +9,8 @@ import (
 // from below, so that no answer is taken for a hanging one. Of those that were open
 // at some time, at most as many have ended since as ended in all, and where the
 // process's own histogram tells how long those took, at most as many as took so long.
-// What is left has been open ever since.
+// What is left has been open ever since. Those that ended after so long, since their
+// users left, the histogram has.
 
 // reading is what one reader had of one version's requests at one time.
 type reading struct {
@@ -25,8 +26,9 @@ type reading struct {
 // aged counts what a process leaves unanswered, by readings of the past.
 type aged struct {
 	past  []reading // from the last one that is old enough on
+	gone  int64     // that ended after they had been open for too long
 	first int64     // that had been open for too long at the first look; -1 before it
-	most  int64     // at any one time since, beyond those
+	most  int64     // with those that are gone, at any one time since, beyond the first
 }
 
 func newAged() aged { return aged{first: -1} }
@@ -46,6 +48,7 @@ func (a *aged) read(r reading, age time.Duration) {
 // take returns how many more have been open for longer than the age than at any time
 // before. Where no age is known nothing is counted.
 func (a *aged) take(n normal) (more uint64) {
+	a.gone += int64(a.late(n))
 	stuck, known := a.stuck(n)
 	switch {
 	case !known:
@@ -53,11 +56,23 @@ func (a *aged) take(n normal) (more uint64) {
 	case a.first < 0:
 		a.first = stuck
 	}
-	if beyond := stuck - a.first; beyond > a.most {
+	if beyond := a.gone + stuck - a.first; beyond > a.most {
 		more = uint64(beyond - a.most)
 		a.most = beyond
 	}
 	return more
+}
+
+// late are at least so many of those that ended by the last reading and not by the one
+// before. What the histograms have beyond the counters was there before, and unread.
+func (a *aged) late(n normal) uint64 {
+	if n.age <= 0 || !n.timed || len(a.past) < 2 {
+		return 0
+	}
+	before, last := &a.past[len(a.past)-2], &a.past[len(a.past)-1]
+	ended, took := last.ended-before.ended, last.took.total-min(last.took.total, before.took.total)
+	late := last.took.slower(&before.took, n.age.Seconds())
+	return late - min(late, took-min(took, ended))
 }
 
 // stuck are at least so many of those that were open when they count as unanswered by
@@ -122,9 +137,10 @@ type pacing struct {
 	whole, lately stay
 	at            time.Time
 	within        time.Duration // that answers may take, whatever stable's do
-	// held says that requests of stable were open for longer than the age, by its
-	// histograms: streams, say, of which a canary will have as many in time.
-	held bool
+	// held says that more than a few requests of stable were open for longer than the
+	// age, by its histograms: streams, say, of which a canary will have as many in time.
+	held        bool
+	late, ended uint64
 }
 
 // stay is the time that requests were open for, in seconds of all of them together,
@@ -162,6 +178,23 @@ func (p *pacing) age() time.Duration {
 
 // normal is what the requests of a version are compared with.
 func (p *pacing) normal() normal { return normal{p.age(), !p.held} }
+
+// hold notices what stable holds open; few are that are less than a thousandth.
+func (p *pacing) hold(a *aged) {
+	n := p.normal()
+	if p.held || n.age <= 0 {
+		return
+	}
+	if k := len(a.past) - 1; k > 0 {
+		p.ended += a.past[k].ended - a.past[k-1].ended
+		p.late += a.late(n)
+	}
+	stuck, _ := a.stuck(n)
+	p.held = stuck > 0 || p.late > fewLate && p.late > p.ended/1000
+}
+
+// fewLate may be late whatever the others do.
+const fewLate = 3
 
 // mean is the time that requests are open for, in seconds; no number before one ended.
 func (p *pacing) mean() float64 {

@@ -110,9 +110,8 @@ func (m *OpenMeter) take(g *gathered) (Sample, bool) {
 	w.last, w.torn = g.reading, time.Time{}
 	pace := m.paceOf(g.protocol)
 	w.aged.read(g.reading, pace.age())
-	if g.version == m.config.Release.Stable && !pace.held {
-		stuck, _ := w.aged.stuck(pace.normal())
-		pace.held = stuck > 0
+	if g.version == m.config.Release.Stable {
+		pace.hold(&w.aged)
 	}
 	w.bad += w.aged.take(pace.normal())
 	s := Sample{

@@ -189,6 +189,8 @@ func TestOpenMeter(t *testing.T) {
 		{"nor, and it is read rarely", 15, stable(90, 0.05), canary(10, forever), found{30, 350}, found{30, 350}},
 		{"half of them are not", 1, stable(90, 0.05), canary(10, oneIn(2, math.Inf(1))), found{21, 250}, found{17, 270}},
 		{"a fifth is not", 1, stable(90, 0.05), canary(10, oneIn(5, math.Inf(1))), found{36, 70}, found{20, 102}},
+		{"a fifth is left after 10 s", 1, stable(90, 0.05), canary(10, oneIn(5, 10)), none, found{20, 102}},
+		{"a twentieth, and it is read rarely", 15, stable(90, 0.05), canary(10, oneIn(20, 10)), none, found{30, 20}},
 		{"a fifth is slow, and right", 1, stable(90, 0.05), canary(10, oneIn(5, 4.5)), none, none},
 		{"slow, and right", 1, stable(90, 0.05), canary(10, always(4)), none, none},
 		{"many at a time", 1, stable(900, 1), canary(100, always(1.5)), none, none},
@@ -426,7 +428,7 @@ func TestOpenMeterOfReaders(t *testing.T) {
 }
 
 // Whatever the requests do and however rarely they are read, never more are found than
-// have been open for longer than 5 s.
+// were open for longer than 5 s.
 func TestOpenMeterFindsNoneTooMany(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const end = 60
@@ -439,6 +441,10 @@ func TestOpenMeterFindsNoneTooMany(t *testing.T) {
 			return p
 		}
 		stable, canary := draw("cart-v1-5d9c7b8f6d-abcde", "v1", 10), draw("cart-v2-77b8f6d5d9-fghij", "v2", 0)
+		if rapid.Bool().Draw(t, "quick") { // and the canary's histogram is believed
+			stable.requests = nil
+			stable.stream(-20, end, 2, always(0.05))
+		}
 		var scrapes []float64
 		for at := 0.0; at <= end; at += rapid.Float64Range(0.5, 20).Draw(t, "pause") {
 			scrapes = append(scrapes, at)
@@ -460,14 +466,40 @@ func TestOpenMeterFindsNoneTooMany(t *testing.T) {
 	})
 }
 
-// older is how many have been open for longer than 5 s at any of the scrapes up to one.
+// older is how many were open for longer than 5 s at any of the scrapes up to one, or
+// when they ended.
 func (p *pod) older(scrapes []float64, until float64) (n int) {
 	for _, r := range p.requests {
-		if slices.ContainsFunc(scrapes, func(at float64) bool { return at <= until && r[0]+5 <= at && at < r[1] }) {
+		if r[1] <= until && r[1]-r[0] > 5 || slices.ContainsFunc(scrapes, func(at float64) bool { return at <= until && r[0]+5 <= at && at < r[1] }) {
 			n++
 		}
 	}
 	return n
+}
+
+// A histogram that was not read for once is no news when it is back.
+func TestLateAnswers(t *testing.T) {
+	histogram := func(total, above uint64) took {
+		return took{total, []Bad{{Way: 1, Count: above}, {Way: 10, Count: above}}}
+	}
+	for _, test := range []struct {
+		name         string
+		before, last reading
+		want         uint64
+	}{
+		{"some", reading{ended: 100, took: histogram(100, 5)}, reading{ended: 150, took: histogram(150, 12)}, 7},
+		{"the first", reading{}, reading{ended: 50, took: histogram(50, 50)}, 50},
+		{"it was missing", reading{ended: 100}, reading{ended: 150, took: histogram(150, 12)}, 0},
+		{"one of its series was missing", reading{ended: 100, took: histogram(60, 0)}, reading{ended: 150, took: histogram(150, 45)}, 5},
+		{"it is missing", reading{ended: 100, took: histogram(100, 5)}, reading{ended: 150}, 0},
+		{"it began anew", reading{ended: 100, took: histogram(100, 5)}, reading{ended: 150, took: histogram(50, 3)}, 0},
+		{"it has other edges", reading{ended: 100, took: histogram(100, 5)}, reading{ended: 150, took: took{150, []Bad{{Way: 8, Count: 50}}}}, 0},
+	} {
+		a := aged{past: []reading{test.before, test.last}}
+		if got := a.late(normal{5 * time.Second, true}); got != test.want {
+			t.Errorf("%s: %d, want %d", test.name, got, test.want)
+		}
+	}
 }
 
 // What counts as too long follows from what stable did so far, and lately.

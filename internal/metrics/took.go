@@ -14,7 +14,7 @@ type took struct {
 
 // add takes another histogram. Edges that one of them lacks say nothing of both.
 func (t *took) add(total uint64, above []Bad) {
-	if t.above == nil {
+	if t.total == 0 && t.above == nil {
 		t.total, t.above = total, slices.Clip(above)
 		return
 	}
@@ -41,6 +41,22 @@ func (t *took) longer(before *took, seconds float64) uint64 {
 	return long
 }
 
+// slower is at least how many of the answers since an earlier reading took longer than
+// so many seconds.
+func (t *took) slower(before *took, seconds float64) uint64 {
+	for _, b := range t.above { // in order
+		if float64(b.Way) < seconds {
+			continue
+		}
+		if i := slices.IndexFunc(before.above, func(a Bad) bool { return a.Way == b.Way }); i >= 0 && b.Count >= before.above[i].Count {
+			return b.Count - before.above[i].Count
+		} else if before.total == 0 {
+			return b.Count
+		}
+	}
+	return 0
+}
+
 // crossed is at most how many of the requests that were open at the first of some
 // readings have ended by the last.
 func crossed(readings []reading) (n uint64) {
@@ -50,8 +66,8 @@ func crossed(readings []reading) (n uint64) {
 	return n
 }
 
-// late is how long after the time that a reading bears it may have been made.
-const late = 500 * time.Millisecond
+// skew is how long after the time that a reading bears it may have been made.
+const skew = 500 * time.Millisecond
 
 // longer is at most how many of what ended since an earlier reading took longer than a
 // time: what no histogram tells of may have.
@@ -61,5 +77,5 @@ func (r *reading) longer(before *reading, than time.Duration) uint64 {
 		return ended
 	}
 	untold := ended - min(ended, r.took.total-before.took.total)
-	return min(ended, untold+r.took.longer(&before.took, (than-late).Seconds()))
+	return min(ended, untold+r.took.longer(&before.took, (than-skew).Seconds()))
 }
