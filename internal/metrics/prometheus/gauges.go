@@ -54,6 +54,30 @@ func (w *Watcher) readGauges(ctx context.Context, lookback time.Duration) ([][]m
 	return all, nil
 }
 
+// readSent asks for the histograms of those whose gauges were read, unless they are
+// among the answers.
+func (w *Watcher) readSent(ctx context.Context, answers []reply, open [][]metrics.Point, lookback time.Duration) ([]metrics.Point, error) {
+	if !slices.ContainsFunc(open, func(all []metrics.Point) bool { return len(all) > 0 }) {
+		return nil, nil
+	}
+	var all []metrics.Point
+	for i, q := range w.list {
+		if q.sent == "" || q.after(answers[:i], w.owners()...) != q.received {
+			continue
+		}
+		var answer reply
+		err := w.guard.Do(ctx, func(ctx context.Context) (err error) {
+			answer, err = w.server.raw(ctx, q.sent, lookback)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, points(answer.series)...)
+	}
+	return all, nil
+}
+
 // dealGauges hands a release what tells of its open requests, with the counters of
 // those that ended and the histograms of how long they took. Where there are counters and
 // no gauge, none will come: both are there from a Pod's first request on.
