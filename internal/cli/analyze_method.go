@@ -61,6 +61,14 @@ func (m *method) config() (analysis.Config, error) {
 			c.Metrics[i].Weight = 0
 		}
 	}
+	switch given, unanswered := a.GivenUp.Weight, a.Unanswered.Weight; {
+	case given < 0:
+		return c, usagef("--given-up %v: a part of --alpha cannot be negative", given)
+	case unanswered < 0:
+		return c, usagef("--unanswered %v: a part of --alpha cannot be negative", unanswered)
+	case given+unanswered >= 1:
+		return c, usagef("--given-up %v and --unanswered %v take all of --alpha, and leave nothing for errors", given, unanswered)
+	}
 	c.Limits = m.limits
 	c = c.Weighed()
 	if a.Onset && a.OnsetIntervals < 1 {

@@ -105,3 +105,21 @@ func TestAnalyzeContract(t *testing.T) {
 		t.Errorf("docs/analyze.md differs from the program (-page +program):\n%s", diff)
 	}
 }
+
+// What cannot be meant is said in the words of the flag.
+func TestAnalyzeFlags(t *testing.T) {
+	for flags, want := range map[string]string{
+		"--given-up=2":                    "--given-up 2 and --unanswered 0.25 take all of --alpha, and leave nothing for errors",
+		"--given-up=50% --unanswered=60%": "--given-up 0.5 and --unanswered 0.6 take all of --alpha, and leave nothing for errors",
+		"--given-up=-10%":                 "--given-up -0.1: a part of --alpha cannot be negative",
+		"--unanswered=-0.1":               "--unanswered -0.1: a part of --alpha cannot be negative",
+		"--onset-intervals=0 --onset":     "--onset-intervals 0: say 1 or more, or --onset=false",
+	} {
+		var narration bytes.Buffer
+		args := append([]string{"canaryctl", "analyze", "--counts", "-"}, strings.Fields(flags)...)
+		status := cli.Run(t.Context(), args, cli.Streams{In: strings.NewReader(vectorA), Out: &narration, Err: &narration})
+		if got, _, _ := strings.Cut(narration.String(), "\n"); status != cli.ExitUsage || got != "canaryctl: "+want {
+			t.Errorf("%s: status %d, %s, want %s", flags, status, got, want)
+		}
+	}
+}

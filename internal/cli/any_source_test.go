@@ -133,3 +133,22 @@ func TestAnySourceIsPromptAsTheChosenOneIs(t *testing.T) {
 		t.Error("not prompt, and the chosen source is")
 	}
 }
+
+// What the chosen source cannot see is said once, however often it is opened.
+func TestNoting(t *testing.T) {
+	var said bool
+	var to strings.Builder
+	for range 2 {
+		s := &anySource{clock: clock.RealClock{}, candidates: []candidate{
+			{name: "Pods", stream: &mute{asked: new([]string)}, profile: metrics.Profile{Name: "app", Unseen: []string{"broken bodies"}}},
+		}}
+		for range 2 {
+			if _, err := (noting{s, &to, &said}).Next(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if want := "note: Profile app does not count broken bodies\n"; to.String() != want {
+		t.Errorf("%q, want %q", to.String(), want)
+	}
+}

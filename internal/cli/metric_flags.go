@@ -30,7 +30,7 @@ func (m *metricFlags) statuses() ([]string, error) {
 		if text = strings.TrimSpace(text); text == noStatus && m.grpcFailed == text {
 			break
 		}
-		status, err := metrics.ParseGRPCStatus(text)
+		status, err := metrics.ParseFailedStatus(text)
 		if err != nil {
 			return nil, hint.Wrap(usagef("--grpc-failed: %w", err), "for example --grpc-failed Unavailable,Internal or --grpc-failed 14,13; none for none")
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/hook"
 	"github.com/canaryctl/canaryctl/internal/lease"
+	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/planfile"
 	"github.com/canaryctl/canaryctl/internal/release"
 	"github.com/canaryctl/canaryctl/internal/traffic"
@@ -199,8 +201,9 @@ func (d *runner) conclude(ctx context.Context, router traffic.Router, route traf
 	return hint.Wrap(fmt.Errorf("%w: the release stands at %s%%", ErrInterrupted, result.Release.Weight), "canaryctl resume goes on")
 }
 
-// open is the source of the counts for an engine.
+// open is the source of the counts for an engine. What it cannot see is said once.
 func (d *runner) open(route traffic.Route) release.Source {
+	var said bool
 	return func(since time.Time) (release.Stream, error) {
 		client, err := d.f.Client()
 		if err != nil {
@@ -215,8 +218,28 @@ func (d *runner) open(route traffic.Route) release.Source {
 		if err != nil {
 			return nil, err
 		}
-		return anyOf(places, d.f.Clock)
+		all, err := anyOf(places, d.f.Clock)
+		if err != nil {
+			return nil, err
+		}
+		return noting{all, d.f.Err, &said}, nil
 	}
+}
+
+// noting says which failures of users are not counted, as soon as the source is chosen.
+type noting struct {
+	*anySource
+	to   io.Writer
+	said *bool
+}
+
+func (n noting) Next(ctx context.Context) ([]metrics.Interval, error) {
+	found, err := n.anySource.Next(ctx)
+	if _, without := n.describe(); without != "" && !*n.said {
+		fmt.Fprintf(n.to, "note: %s\n", without)
+		*n.said = true
+	}
+	return found, err
 }
 
 // brokenFor marks the errors of preparing that will be the same next time.

@@ -75,14 +75,13 @@ func (o *rollback) run(ctx context.Context) error {
 	if err := o.print(d.after); err != nil {
 		return err
 	}
-	if d.changed {
-		o.tellOpen(ctx, d.after)
-	}
+	o.tellOpen(ctx, d.after, d.changed)
 	return nil
 }
 
-// tellOpen says what a rollback left where it was. Who names the route is in a hurry.
-func (o *rollback) tellOpen(ctx context.Context, route traffic.Route) {
+// tellOpen says what a rollback left where it was, be it an earlier one. Who names the
+// route is in a hurry.
+func (o *rollback) tellOpen(ctx context.Context, route traffic.Route, now bool) {
 	version := route.Canary
 	if version == "" || o.dry() {
 		return
@@ -92,6 +91,8 @@ func (o *rollback) tellOpen(ctx context.Context, route traffic.Route) {
 		open = reader.ofServers(ctx, route, version)
 	}
 	switch {
+	case !now && (!open.seen() || open.n == 0):
+		return
 	case open.seen() && open.n == 0:
 		o.note("no request is open on %s (%s)", version, open.where)
 		return

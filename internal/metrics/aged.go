@@ -7,15 +7,17 @@ import (
 
 // Requests that have been open for longer than any answer should take are counted
 // from below, so that no answer is taken for a hanging one. Of those that were open
-// at some time, at most as many have ended since as ended in all, and where a histogram
-// tells how long answers take, not more than would then have been open. What is left
-// has been open ever since.
+// at some time, at most as many have ended since as ended in all, and where the
+// process's own histogram tells how long those took, at most as many as took so long.
+// What is left has been open ever since. Those that ended after so long, since their
+// users left, the histogram has.
 
 // reading is what one reader had of one version's requests at one time.
 type reading struct {
 	at    time.Time
 	open  uint64
 	ended uint64 // since the process began, of all routes
+	took  took   // what ended, as far as a histogram tells
 	// maybe are requests that ended without anybody saying whose they were: they may
 	// be of this version.
 	maybe uint64
@@ -24,8 +26,9 @@ type reading struct {
 // aged counts what a process leaves unanswered, by readings of the past.
 type aged struct {
 	past  []reading // from the last one that is old enough on
+	gone  int64     // that ended after they had been open for too long
 	first int64     // that had been open for too long at the first look; -1 before it
-	most  int64     // at any one time since, beyond those
+	most  int64     // with those that are gone, at any one time since, beyond the first
 }
 
 func newAged() aged { return aged{first: -1} }
@@ -33,42 +36,64 @@ func newAged() aged { return aged{first: -1} }
 // normal is what is known of requests that are answered.
 type normal struct {
 	age   time.Duration // after which one is not; zero for unknown
-	lasts lasting
-	bias  float64
+	timed bool          // histograms tell them from those that are not
+}
+
+// read takes a reading, and forgets those that no age will ask for.
+func (a *aged) read(r reading, age time.Duration) {
+	a.past = append(a.past, r)
+	a.forget(r.at.Add(-max(age, maxAge)))
 }
 
 // take returns how many more have been open for longer than the age than at any time
 // before. Where no age is known nothing is counted.
-func (a *aged) take(r reading, n normal) (more uint64) {
-	a.past = append(a.past, r)
-	a.forget(r.at.Add(-max(n.age, maxAge)))
-	if n.age <= 0 {
-		return 0
-	}
-	stuck, known := a.stuck(r.at.Add(-n.age), n)
+func (a *aged) take(n normal) (more uint64) {
+	a.gone += int64(a.late(n))
+	stuck, known := a.stuck(n)
 	switch {
 	case !known:
 		return 0
 	case a.first < 0:
 		a.first = stuck
 	}
-	if beyond := stuck - a.first; beyond > a.most {
+	if beyond := a.gone + stuck - a.first; beyond > a.most {
 		more = uint64(beyond - a.most)
 		a.most = beyond
 	}
 	return more
 }
 
-// stuck are at least so many of those that were open at a time, or before it, and
-// still are. Whoever is, was at every time between.
-func (a *aged) stuck(since time.Time, n normal) (stuck int64, known bool) {
-	i := a.before(since)
+// late are at least so many of those that ended by the last reading and not by the one
+// before. What the histograms have beyond the counters was there before, and unread.
+func (a *aged) late(n normal) uint64 {
+	if n.age <= 0 || !n.timed || len(a.past) < 2 {
+		return 0
+	}
+	before, last := &a.past[len(a.past)-2], &a.past[len(a.past)-1]
+	ended, took := last.ended-before.ended, last.took.total-min(last.took.total, before.took.total)
+	late := last.took.slower(&before.took, n.age.Seconds())
+	return late - min(late, took-min(took, ended))
+}
+
+// stuck are at least so many of those that were open when they count as unanswered by
+// now, and still are. Whoever is, was at every time between.
+func (a *aged) stuck(n normal) (stuck int64, known bool) {
+	if n.age <= 0 {
+		return 0, false
+	}
+	i := a.before(a.past[len(a.past)-1].at.Add(-n.age))
 	if i < 0 {
 		return 0, false
 	}
+	for old := i - 1; old >= 0 && a.past[old].took.above != nil; old-- {
+		a.past[old].took = took{} // histograms are large
+	}
 	readings := a.past[i:]
 	first, last := &readings[0], &readings[len(readings)-1]
-	ended := min(last.ended-first.ended, n.lasts.since(first.at).crossed(readings, n.bias))
+	ended := last.ended - first.ended
+	if n.timed {
+		ended = crossed(readings)
+	}
 	stuck = int64(first.open) - int64(ended) - int64(last.maybe-first.maybe)
 	for _, r := range readings {
 		stuck = min(stuck, int64(r.open))
@@ -112,6 +137,10 @@ type pacing struct {
 	whole, lately stay
 	at            time.Time
 	within        time.Duration // that answers may take, whatever stable's do
+	// held says that more than a few requests of stable were open for longer than the
+	// age, by its histograms: streams, say, of which a canary will have as many in time.
+	held        bool
+	late, ended uint64
 }
 
 // stay is the time that requests were open for, in seconds of all of them together,
@@ -147,6 +176,26 @@ func (p *pacing) age() time.Duration {
 	return time.Duration(age * float64(time.Second))
 }
 
+// normal is what the requests of a version are compared with.
+func (p *pacing) normal() normal { return normal{p.age(), !p.held} }
+
+// hold notices what stable holds open; few are that are less than a thousandth.
+func (p *pacing) hold(a *aged) {
+	n := p.normal()
+	if p.held || n.age <= 0 {
+		return
+	}
+	if k := len(a.past) - 1; k > 0 {
+		p.ended += a.past[k].ended - a.past[k-1].ended
+		p.late += a.late(n)
+	}
+	stuck, _ := a.stuck(n)
+	p.held = stuck > 0 || p.late > fewLate && p.late > p.ended/1000
+}
+
+// fewLate may be late whatever the others do.
+const fewLate = 3
+
 // mean is the time that requests are open for, in seconds; no number before one ended.
 func (p *pacing) mean() float64 {
 	mean := p.whole.seconds / p.whole.ended
@@ -154,15 +203,4 @@ func (p *pacing) mean() float64 {
 		mean = max(mean, p.lately.seconds/max(p.lately.ended, math.SmallestNonzeroFloat64))
 	}
 	return mean
-}
-
-// normal is what the requests of a version are compared with.
-func (p *pacing) normal(lasts, stable lasting) normal {
-	n := normal{age: p.age(), lasts: lasts, bias: 1}
-	if stay := stable.since(p.at.Add(-n.age)).stay(); n.age > 0 && stay > 0 {
-		n.bias = max(1, p.mean()/stay)
-	} else {
-		n.lasts = nil
-	}
-	return n
 }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -49,6 +50,15 @@ func ParseGRPCStatus(text string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%q is no gRPC status; they are %s", text, strings.Join(names, ", "))
+}
+
+// ParseFailedStatus is ParseGRPCStatus of one that can count as failed.
+func ParseFailedStatus(text string) (string, error) {
+	name, err := ParseGRPCStatus(text)
+	if name == "OK" {
+		err = errors.New("OK is the status of a call that did not fail")
+	}
+	return name, err
 }
 
 // spellings is a pattern of all ways in which the statuses are written: 14 (Istio,

@@ -169,8 +169,15 @@ func (m *Meter) Err() error {
 			names = append(names, i.name)
 		}
 	}
+	const few = 2
+	what := strings.Join(names[:min(few, len(names))], " or ")
+	if more := len(names) - few; more > 1 {
+		what += fmt.Sprintf(" (nor %d other names for it)", more)
+	} else if more == 1 {
+		what += " or " + names[few]
+	}
 	return fmt.Errorf("%w: no %s of %s in namespace %s, version %s", ErrNoData,
-		strings.Join(names, " or "), r.App, r.Namespace, strings.Join(r.Versions(), " or "))
+		what, r.App, r.Namespace, strings.Join(r.Versions(), " or "))
 }
 
 // NoData is nil when any of the meters has something to judge by; else it says

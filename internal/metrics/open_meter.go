@@ -18,8 +18,6 @@ type OpenMeter struct {
 	config    DifferConfig
 	processes map[process]*watched
 	pacing    map[string]*pacing // of stable, by protocol
-	told      []Interval         // of latencies, in order, that are ahead of what was read
-	lasts     map[string]lasting // by version
 }
 
 // process is what counts the requests of one protocol that one version answers: a
@@ -47,11 +45,12 @@ func NewOpenMeter(p Profile, config DifferConfig, begin time.Time) (*OpenMeter, 
 		return nil, err
 	}
 	return &OpenMeter{openPoints: points, differ: NewDiffer(config, begin), config: config,
-		processes: map[process]*watched{}, pacing: map[string]*pacing{}, lasts: map[string]lasting{}}, nil
+		processes: map[process]*watched{}, pacing: map[string]*pacing{}}, nil
 }
 
-// Read takes points in any order, those of MetricErrors among them, and returns the
-// intervals that they complete. Gauges must not be newer than what else was counted.
+// Read takes points in any order, those of MetricErrors and MetricLatency among them, and
+// returns the intervals that they complete. Gauges must not be newer than what else was
+// counted.
 func (m *OpenMeter) Read(points []Point) []Interval {
 	m.choose(points)
 	found := m.gather(points, m.fresh)
@@ -60,52 +59,12 @@ func (m *OpenMeter) Read(points []Point) []Interval {
 	})
 	var samples []Sample
 	for _, g := range inOrder {
-		m.learn(g.at)
 		if s, ok := m.take(g); ok {
 			samples = append(samples, s)
 		}
 	}
 	m.forget()
 	return m.differ.Read(samples)
-}
-
-// Learn takes intervals of latencies, which tell how many answers there can have been
-// among the requests that were open. Others are passed over.
-func (m *OpenMeter) Learn(intervals []Interval) {
-	for _, i := range intervals {
-		if _, ok := EdgeOf(i.Metric); ok && !i.Before {
-			m.told = append(m.told, i)
-		}
-	}
-	if n := len(m.told); n > 0 { // there may be nothing to read any more
-		old := m.told[n-1].End.Add(-forgotten)
-		m.told = slices.DeleteFunc(m.told, func(i Interval) bool { return i.End.Before(old) })
-	}
-}
-
-// learn takes what was told of the time before a reading.
-func (m *OpenMeter) learn(at time.Time) {
-	stable, canary := m.config.Release.Stable, m.config.Release.Canary
-	n := 0
-	for ; n < len(m.told) && !m.told[n].End.After(at); n++ {
-		i := &m.told[n]
-		edge, _ := EdgeOf(i.Metric)
-		keep := 2 * (m.longest() + i.End.Sub(i.Start))
-		for _, c := range i.Strata {
-			m.lasts[stable] = m.lasts[stable].learn(i.End, edge, c.StableTotal, c.StableBad, keep)
-			m.lasts[canary] = m.lasts[canary].learn(i.End, edge, c.CanaryTotal, c.CanaryBad, keep)
-		}
-	}
-	m.told = slices.Delete(m.told, 0, n)
-}
-
-// longest is the greatest age of those that count.
-func (m *OpenMeter) longest() time.Duration {
-	longest := minAge
-	for _, p := range m.pacing {
-		longest = max(longest, p.age())
-	}
-	return longest
 }
 
 // Since is from when on points may be new to it; see Differ.Since.
@@ -149,7 +108,12 @@ func (m *OpenMeter) take(g *gathered) (Sample, bool) {
 		}
 	}
 	w.last, w.torn = g.reading, time.Time{}
-	w.bad += w.aged.take(g.reading, m.paceOf(g.protocol).normal(m.lasts[g.version], m.lasts[m.config.Release.Stable]))
+	pace := m.paceOf(g.protocol)
+	w.aged.read(g.reading, pace.age())
+	if g.version == m.config.Release.Stable {
+		pace.hold(&w.aged)
+	}
+	w.bad += w.aged.take(pace.normal())
 	s := Sample{
 		Series: g.protocol + "\x00" + g.target + "\x00" + g.version, Version: g.version, Side: g.side, Target: g.target, Pod: g.pod,
 		At: g.at, Total: w.total + w.bad, Bad: Errors(w.bad),
@@ -184,18 +148,23 @@ func (m *OpenMeter) forget() {
 type openPoints struct {
 	spellings []openSpelling
 	ends      []instrument // that count the requests which ended
+	took      []instrument // that tell how long those took
 	sides     Sides
 	chosen    map[string]*openSpelling // by protocol, as in Meter
 	counters  map[string]*instrument
+	clocks    map[string]*instrument
 }
 
 func newOpenPoints(p Profile) (openPoints, error) {
-	o := openPoints{chosen: map[string]*openSpelling{}, counters: map[string]*instrument{}}
+	o := openPoints{chosen: map[string]*openSpelling{}, counters: map[string]*instrument{}, clocks: map[string]*instrument{}}
 	var err error
 	if o.sides, err = p.Sides(); err != nil {
 		return o, err
 	}
 	if o.ends, err = p.compile(MetricErrors); err != nil {
+		return o, err
+	}
+	if o.took, err = p.compile(MetricLatency); err != nil {
 		return o, err
 	}
 	o.spellings, err = p.compileOpen()
@@ -211,14 +180,24 @@ func (o *openPoints) choose(points []Point) {
 		}
 	}
 	for protocol, s := range o.chosen {
-		for i := range o.ends {
-			e := &o.ends[i]
-			if s.Gauge != "" && e.protocol == protocol && o.counters[protocol] == nil &&
-				slices.ContainsFunc(points, func(p Point) bool { return e.reads(&p) && o.sides.Of(p.Labels) == s.side }) {
-				o.counters[protocol] = e
-			}
+		if s.Gauge != "" && o.counters[protocol] == nil {
+			o.counters[protocol] = o.find(o.ends, protocol, s.side, points)
+		}
+		if o.clocks[protocol] == nil {
+			o.clocks[protocol] = o.find(o.took, protocol, s.side, points)
 		}
 	}
+}
+
+// find is the first spelling for a protocol that a side has; nil for none.
+func (o *openPoints) find(all []instrument, protocol string, side Side, points []Point) *instrument {
+	for i := range all {
+		one := &all[i]
+		if one.protocol == protocol && slices.ContainsFunc(points, func(p Point) bool { return one.reads(&p) && o.sides.Of(p.Labels) == side }) {
+			return one
+		}
+	}
+	return nil
 }
 
 // gathered is one reading of a process, and who made it.
@@ -272,6 +251,7 @@ func (o *openPoints) gather(points []Point, wanted func(process, time.Time) bool
 	for i := range points {
 		if p := &points[i]; !p.At.Before(since) {
 			o.addEnded(all, p)
+			o.addTook(all, p)
 		}
 	}
 	for _, g := range all {
@@ -308,6 +288,19 @@ func (o *openPoints) addEnded(all map[source]*gathered, p *Point) {
 			if !p.Born.IsZero() && (g.born.IsZero() || p.Born.Before(g.born)) {
 				g.born = p.Born
 			}
+		}
+	}
+}
+
+// addTook adds a histogram to the reading that it is of.
+func (o *openPoints) addTook(all map[source]*gathered, p *Point) {
+	for protocol, clock := range o.clocks {
+		if clock == nil || !clock.reads(p) || o.sides.Of(p.Labels) != o.chosen[protocol].side {
+			continue
+		}
+		var s Sample
+		if g := all[sourceOf(p, protocol, p.Version)]; g != nil && clock.measure(&s, p, adds{}, false) == nil {
+			g.took.add(s.Total, s.Bad)
 		}
 	}
 }

@@ -18,6 +18,8 @@ import (
 type pod struct {
 	name, version string
 	requests      [][2]float64
+	calls         *pod    // of gRPC, beside them: counted, and in no histogram
+	behind        float64 // how long after the others it is read
 }
 
 func forever(int) float64 { return math.Inf(1) }
@@ -74,6 +76,11 @@ func (p *pod) read(at float64) []Point {
 			points = append(points, point("http_requests_total", route, ended[i]))
 		}
 	}
+	if p.calls != nil {
+		counted := p.calls.read(at)
+		handled := counted[1].Histogram.Classic[len(edges)-1].Count
+		points = append(points, point("grpc_server_started_total", "", handled+counted[0].Value), point("grpc_server_handled_total", "", handled))
+	}
 	return points
 }
 
@@ -81,18 +88,14 @@ func (p *pod) read(at float64) []Point {
 // what was found unanswered by then, with the histograms or without them.
 func watchPods(t *testing.T, every, until float64, histograms bool, pods ...*pod) (intervals []Interval) {
 	t.Helper()
-	m, p := openMeterOf(t, "app"), profileOf(t, "app")
-	latency, err := NewMeter(p, DifferConfig{Metric: MetricLatency, Release: m.config.Release}, clock(0))
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := openMeterOf(t, "app")
 	for at := 0.0; at <= until; at += every {
 		var points []Point
 		for _, p := range pods {
-			points = append(points, p.read(at)...)
+			points = append(points, p.read(at+p.behind)...)
 		}
-		if histograms {
-			m.Learn(latency.Read(points))
+		if !histograms {
+			points = slices.DeleteFunc(points, func(p Point) bool { return p.Histogram != nil })
 		}
 		intervals = append(intervals, m.Read(points)...)
 	}
@@ -184,8 +187,10 @@ func TestOpenMeter(t *testing.T) {
 	}{
 		{"none is answered", 1, stable(90, 0.05), canary(10, forever), found{16, 550}, found{16, 550}},
 		{"nor, and it is read rarely", 15, stable(90, 0.05), canary(10, forever), found{30, 350}, found{30, 350}},
-		{"half of them are not", 1, stable(90, 0.05), canary(10, oneIn(2, math.Inf(1))), found{21, 250}, found{16, 272}},
-		{"a fifth is not", 1, stable(90, 0.05), canary(10, oneIn(5, math.Inf(1))), found{36, 70}, found{17, 107}},
+		{"half of them are not", 1, stable(90, 0.05), canary(10, oneIn(2, math.Inf(1))), found{21, 250}, found{17, 270}},
+		{"a fifth is not", 1, stable(90, 0.05), canary(10, oneIn(5, math.Inf(1))), found{36, 70}, found{20, 102}},
+		{"a fifth is left after 10 s", 1, stable(90, 0.05), canary(10, oneIn(5, 10)), none, found{20, 102}},
+		{"a twentieth, and it is read rarely", 15, stable(90, 0.05), canary(10, oneIn(20, 10)), none, found{30, 20}},
 		{"a fifth is slow, and right", 1, stable(90, 0.05), canary(10, oneIn(5, 4.5)), none, none},
 		{"slow, and right", 1, stable(90, 0.05), canary(10, always(4)), none, none},
 		{"many at a time", 1, stable(900, 1), canary(100, always(1.5)), none, none},
@@ -204,6 +209,60 @@ func TestOpenMeter(t *testing.T) {
 				}
 				if want.bad == 0 && all.StableTotal == 0 {
 					t.Error("nothing was compared")
+				}
+			})
+		}
+	}
+}
+
+// However slow its answers are for so little of them to be seen, a good canary's are
+// none that hang.
+func TestOpenMeterOfGoodCanaries(t *testing.T) {
+	const begin, end = 10, 90
+	pods := func(streams ...[2]float64) (stable, canary *pod) { // each so many a second, that take so long
+		stable, canary = &pod{name: "cart-v1-5d9c7b8f6d-abcde", version: "v1"}, &pod{name: "cart-v2-77b8f6d5d9-fghij", version: "v2"}
+		for _, s := range streams {
+			stable.stream(-200, end, 9*s[0], always(s[1]))
+			canary.stream(begin, end, s[0], always(s[1]))
+		}
+		return stable, canary
+	}
+	tests := map[string][]*pod{}
+	add := func(name string, pods ...*pod) { tests[name] = pods }
+
+	stable, canary := pods([2]float64{10, 0.01})
+	stable.calls, canary.calls = &pod{}, &pod{}
+	stable.calls.stream(-200, end, 90, always(0.01))
+	canary.calls.stream(begin, end, 10, always(3))
+	add("slow calls that no histogram has, beside quick requests that one has", stable, canary)
+
+	stable, canary = pods([2]float64{100, 0.01})
+	cold := &pod{name: "cart-v2-77b8f6d5d9-klmno", version: "v2"}
+	cold.stream(begin, end, 3, always(4))
+	add("a Pod is slow, and gets few requests", stable, canary, cold)
+
+	stable, canary = pods([2]float64{98, 0.01}, [2]float64{2, 25})
+	add("a few poll for long", stable, canary)
+	stable, canary = pods([2]float64{8, 0.01}, [2]float64{2, 25})
+	add("many poll for long", stable, canary)
+
+	stable, canary = pods()
+	for at := -200.0; at <= end; at++ {
+		for i := range 100 {
+			if p := []*pod{stable, canary}[i/90]; p == stable || at >= begin {
+				p.requests = append(p.requests, [2]float64{at - 0.02, at + 0.03})
+			}
+		}
+	}
+	stable.behind = 0.5
+	add("in step with who reads the canary", stable, canary)
+
+	for name, pods := range tests {
+		for _, every := range []float64{1, 5, 15, 30} {
+			t.Run(fmt.Sprintf("%s, read every %v s", name, every), func(t *testing.T) {
+				all, first := unanswered(watchPods(t, every, end, true, pods...))
+				if all.CanaryBad != 0 || all.StableTotal == 0 || all.CanaryTotal == 0 {
+					t.Errorf("found at second %v: %+v", first, all)
 				}
 			})
 		}
@@ -369,7 +428,7 @@ func TestOpenMeterOfReaders(t *testing.T) {
 }
 
 // Whatever the requests do and however rarely they are read, never more are found than
-// have been open for longer than 5 s.
+// were open for longer than 5 s.
 func TestOpenMeterFindsNoneTooMany(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const end = 60
@@ -382,6 +441,10 @@ func TestOpenMeterFindsNoneTooMany(t *testing.T) {
 			return p
 		}
 		stable, canary := draw("cart-v1-5d9c7b8f6d-abcde", "v1", 10), draw("cart-v2-77b8f6d5d9-fghij", "v2", 0)
+		if rapid.Bool().Draw(t, "quick") { // and the canary's histogram is believed
+			stable.requests = nil
+			stable.stream(-20, end, 2, always(0.05))
+		}
 		var scrapes []float64
 		for at := 0.0; at <= end; at += rapid.Float64Range(0.5, 20).Draw(t, "pause") {
 			scrapes = append(scrapes, at)
@@ -403,14 +466,40 @@ func TestOpenMeterFindsNoneTooMany(t *testing.T) {
 	})
 }
 
-// older is how many have been open for longer than 5 s at any of the scrapes up to one.
+// older is how many were open for longer than 5 s at any of the scrapes up to one, or
+// when they ended.
 func (p *pod) older(scrapes []float64, until float64) (n int) {
 	for _, r := range p.requests {
-		if slices.ContainsFunc(scrapes, func(at float64) bool { return at <= until && r[0]+5 <= at && at < r[1] }) {
+		if r[1] <= until && r[1]-r[0] > 5 || slices.ContainsFunc(scrapes, func(at float64) bool { return at <= until && r[0]+5 <= at && at < r[1] }) {
 			n++
 		}
 	}
 	return n
+}
+
+// A histogram that was not read for once is no news when it is back.
+func TestLateAnswers(t *testing.T) {
+	histogram := func(total, above uint64) took {
+		return took{total, []Bad{{Way: 1, Count: above}, {Way: 10, Count: above}}}
+	}
+	for _, test := range []struct {
+		name         string
+		before, last reading
+		want         uint64
+	}{
+		{"some", reading{ended: 100, took: histogram(100, 5)}, reading{ended: 150, took: histogram(150, 12)}, 7},
+		{"the first", reading{}, reading{ended: 50, took: histogram(50, 50)}, 50},
+		{"it was missing", reading{ended: 100}, reading{ended: 150, took: histogram(150, 12)}, 0},
+		{"one of its series was missing", reading{ended: 100, took: histogram(60, 0)}, reading{ended: 150, took: histogram(150, 45)}, 5},
+		{"it is missing", reading{ended: 100, took: histogram(100, 5)}, reading{ended: 150}, 0},
+		{"it began anew", reading{ended: 100, took: histogram(100, 5)}, reading{ended: 150, took: histogram(50, 3)}, 0},
+		{"it has other edges", reading{ended: 100, took: histogram(100, 5)}, reading{ended: 150, took: took{150, []Bad{{Way: 8, Count: 50}}}}, 0},
+	} {
+		a := aged{past: []reading{test.before, test.last}}
+		if got := a.late(normal{5 * time.Second, true}); got != test.want {
+			t.Errorf("%s: %d, want %d", test.name, got, test.want)
+		}
+	}
 }
 
 // What counts as too long follows from what stable did so far, and lately.

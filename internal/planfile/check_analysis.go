@@ -31,7 +31,7 @@ func (a Analysis) check(all *checks) {
 	all.unless(a.WarmUp >= 0, at+"warmUp", "it cannot be negative, and is %s", a.WarmUp)
 	for i, status := range a.GRPCFailed {
 		at := fmt.Sprintf("%sgrpcFailed[%d]", at, i)
-		_, err := metrics.ParseGRPCStatus(string(status))
+		_, err := metrics.ParseFailedStatus(string(status))
 		all.unless(err == nil, at, "%v", err)
 		all.unless(!slices.Contains(a.GRPCFailed[:i], status), at, "%s is there twice", status)
 	}

@@ -277,6 +277,9 @@ spec:
 		{"no weight left", head + "spec: {analysis: {metrics: [{name: errors, weight: 1}], limits: [{metric: errors, share: 1%}]}}", []string{
 			"plan.yaml:3:28: spec.analysis.metrics: the weights that are said sum to 1, and leave nothing for the others",
 		}},
+		{"what is no failure", head + "spec: {analysis: {grpcFailed: [14, 0]}}", []string{
+			"plan.yaml:3:36: spec.analysis.grpcFailed[1]: OK is the status of a call that did not fail",
+		}},
 		{"requests without an answer", head + "spec: {analysis: {givenUp: {weight: 60%, margin: 1}, unanswered: {weight: 40%, within: -1s}}}", []string{
 			"plan.yaml:3:50: spec.analysis.givenUp.margin: margin 1 is not above 1 and at most 1000",
 			"plan.yaml:3:75: spec.analysis.unanswered.weight: givenUp and unanswered take 1 of alpha, and leave nothing for the metrics",

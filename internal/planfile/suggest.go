@@ -101,12 +101,12 @@ func (s *suggestion) make() error {
 		sum, total = sum+exposure, max(needs, sum+exposure)
 		step := canary.Step{Weight: weight, Min: s.looks(), Exposure: exposure}
 		s.Spec.Steps = append(s.Spec.Steps, step)
-		s.note(fmt.Sprintf("spec.steps[%d]", i), "about %s; finds a canary that fails %s of its requests",
-			analysis.Span(s.lasts(step)), percent(s.bad(severities()[i])))
+		s.note(fmt.Sprintf("spec.steps[%d]", i), "%d%% for about %s; finds a canary that fails %s of its requests",
+			weight, analysis.Span(s.lasts(step)), percent(s.bad(severities()[i])))
 	}
 	s.Spec.Exposure = total
-	s.note("spec.exposure", "after so many requests of the canary, one that fails %s of them would have been found with a probability of %s",
-		percent(s.bad(1)), percent(s.Power))
+	s.note("spec.exposure", "after %s requests of the canary, one that fails %s of them would have been found with a probability of %s",
+		analysis.Thousands(total), percent(s.bad(1)), percent(s.Power))
 	s.bound()
 	return s.Validate()
 }
@@ -117,7 +117,8 @@ func (s *suggestion) tune() {
 	a.Dispersion = 0
 	if s.stable < s.Least/4 {
 		a.Negligible = Share(s.Least / 2)
-		s.note("spec.analysis.negligible", "stable fails %s of its requests; a canary that is shown to fail less than this passes, whatever the ratio", percent(s.stable))
+		s.note("spec.analysis.negligible", "stable fails %s of its requests; a canary that is shown to fail less than %s passes, whatever the ratio",
+			percent(s.stable), percent(float64(a.Negligible)))
 	}
 }
 
@@ -125,7 +126,8 @@ func (s *suggestion) tune() {
 func (s *suggestion) bound() {
 	lasts := s.Lasts(s.rate)
 	s.Spec.Timeout = canary.Duration(max(15*time.Minute, (4 * lasts).Round(time.Minute)))
-	s.note("spec.timeout", "it takes about %s at %s requests/s; after this it waits for a person", analysis.Span(lasts), figure(s.rate))
+	s.note("spec.timeout", "it takes about %s at %s requests/s; after %s it waits for a person",
+		analysis.Span(lasts), figure(s.rate), s.Spec.Timeout)
 	if lasts > time.Hour {
 		s.note("spec", "%s requests/s are few: it takes %s until the evidence could show %s of failing requests", figure(s.rate), analysis.Span(lasts), percent(s.bad(1)))
 	}

@@ -29,7 +29,7 @@ func TestYAML(t *testing.T) {
 		}
 	}
 	text, err := suggested.YAML(notes)
-	if err != nil || !strings.Contains(string(text), "    # about 10 seconds; finds a canary that fails 4.6% of its requests\n    - {weight: 25, ") {
+	if err != nil || !strings.Contains(string(text), "    # 25% for about 10 seconds; finds a canary that fails 4.6% of its requests\n    - {weight: 25, ") {
 		t.Errorf("%v:\n%s", err, text)
 	}
 }

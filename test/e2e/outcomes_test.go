@@ -19,6 +19,7 @@ type failing struct {
 }
 
 func patient60s(c *probe.Config)  { c.Timeout, c.Concurrency = time.Minute, probe.MaxConcurrency }
+func patient10s(c *probe.Config)  { c.Timeout, c.Concurrency = 10*time.Second, probe.MaxConcurrency }
 func impatient(c *probe.Config)   { c.Timeout = time.Second }
 func callers(c *probe.Config)     { c.GRPC = true }
 func hastyCaller(c *probe.Config) { callers(c); impatient(c) }
@@ -35,6 +36,7 @@ func TestReleaseOfWhatFailsOtherwise(t *testing.T) {
 		"time-outs":      {failing{"FAULT_LATENCY=3s FAULT_LATENCY_SHARE=0.3", "1s", nil, mesh}, `v3 fails more than`},
 		"given up":       {failing{"FAULT_LATENCY=20s FAULT_LATENCY_SHARE=0.3", "", impatient, mesh}, `v3 is given up on`},
 		"hanging":        {failing{"FAULT_HANG_SHARE=1", "", patient60s, both}, `v3 leaves requests unanswered`},
+		"in part":        {failing{"FAULT_HANG_SHARE=0.2", "", patient10s, both}, `v3 (leaves requests unanswered|is given up on)`},
 		"broken off":     {failing{"FAULT_BREAK_SHARE=0.3", "", nil, mesh}, `v3 fails more than`},
 		"reset":          {failing{"FAULT_RESET_SHARE=0.3", "", nil, mesh}, `v3 fails more than`},
 		"gRPC errors":    {failing{"FAULT_GRPC_SHARE=0.3", "", callers, both}, `v3 fails more than`},

@@ -92,7 +92,6 @@ func (s *Scraper) Next(ctx context.Context) ([]metrics.Interval, error) {
 		intervals = append(intervals, m.Read(points)...)
 	}
 	if s.open != nil {
-		s.open.Learn(intervals)
 		intervals = append(intervals, s.open.Read(points)...)
 	}
 	if err := metrics.NoData(s.meters...); err != nil {

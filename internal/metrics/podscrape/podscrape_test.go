@@ -277,7 +277,7 @@ func TestScraperSaysWhatIsWrong(t *testing.T) {
 	}{
 		"no Pods":       {func(*cluster) {}, metrics.ErrNoData, "no Pod runs"},
 		"no answer":     {func(c *cluster) { c.put(text, map[string]string{"v1/a": ""}) }, metrics.ErrUnavailable, "none of 1 Pods answered; the first: pod a: port 8080/metrics"},
-		"other metrics": {func(c *cluster) { c.put(text, map[string]string{"v1/a": "up 1\n"}) }, metrics.ErrNoData, "no http_requests_total or http_server"},
+		"other metrics": {func(c *cluster) { c.put(text, map[string]string{"v1/a": "up 1\n"}) }, metrics.ErrNoData, " other names for it) of cart in namespace"},
 		"not metrics":   {func(c *cluster) { c.put("text/html", map[string]string{"v1/a": "<html>\n"}) }, metrics.ErrUnavailable, "read its metrics"},
 		"not a count": {func(c *cluster) { c.put(text, map[string]string{"v1/a": "http_requests_total{code=\"200\"} NaN\n"}) },
 			metrics.ErrNoData, "not a number"},

@@ -54,10 +54,34 @@ func (w *Watcher) readGauges(ctx context.Context, lookback time.Duration) ([][]m
 	return all, nil
 }
 
+// readSent asks for the histograms of those whose gauges were read, unless they are
+// among the answers.
+func (w *Watcher) readSent(ctx context.Context, answers []reply, open [][]metrics.Point, lookback time.Duration) ([]metrics.Point, error) {
+	if !slices.ContainsFunc(open, func(all []metrics.Point) bool { return len(all) > 0 }) {
+		return nil, nil
+	}
+	var all []metrics.Point
+	for i, q := range w.list {
+		if q.sent == "" || q.after(answers[:i], w.owners()...) != q.received {
+			continue
+		}
+		var answer reply
+		err := w.guard.Do(ctx, func(ctx context.Context) (err error) {
+			answer, err = w.server.raw(ctx, q.sent, lookback)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, points(answer.series)...)
+	}
+	return all, nil
+}
+
 // dealGauges hands a release what tells of its open requests, with the counters of
-// those that ended and what was found of their latencies. Where there are counters and
+// those that ended and the histograms of how long they took. Where there are counters and
 // no gauge, none will come: both are there from a Pod's first request on.
-func (w *Watcher) dealGauges(n int, latencies []metrics.Interval, counters []metrics.Point, open [][]metrics.Point) (found []metrics.Interval) {
+func (w *Watcher) dealGauges(n int, counters []metrics.Point, open [][]metrics.Point) (found []metrics.Interval) {
 	s := w.streams[n]
 	if s.open == nil {
 		return nil
@@ -66,7 +90,6 @@ func (w *Watcher) dealGauges(n int, latencies []metrics.Interval, counters []met
 	for i, all := range open {
 		own = append(own, mine(s.release, w.gauges[i].owners[n], all)...)
 	}
-	s.open.Learn(latencies)
 	if len(own) > 0 {
 		found = s.open.Read(append(own, counters...))
 	}

@@ -94,6 +94,52 @@ func TestWatchAsksForGaugesOnlyWhereThereAreAny(t *testing.T) {
 	}
 }
 
+// Receivers' histograms tell how long answers take, and say nothing of what a sender
+// has open: its own do.
+func TestWatchReadsLongAnswersOfSenders(t *testing.T) {
+	f := newHistory(t)
+	stream := watch(t, f.server(t), "istio", release("cart"))[0]
+	of := func(name, reporter, version string, more ...string) map[string]string {
+		labels := map[string]string{"__name__": name, "reporter": reporter, "destination_version": version, "job": "x",
+			"destination_service_namespace": "shop", "destination_service_name": "cart", "instance": reporter + version}
+		for i := 0; i < len(more); i += 2 {
+			labels[more[i]] = more[i+1]
+		}
+		return labels
+	}
+	var found []metrics.Interval
+	for until := 0; until <= 30; until++ {
+		every := func(value func(at int) float64) (pairs []float64) {
+			for at := range until + 1 {
+				pairs = append(pairs, float64(at), value(at))
+			}
+			return pairs
+		}
+		var all []map[string]any
+		for version, rate := range map[string]float64{"v1": 90, "v2": 9} {
+			answered := every(func(at int) float64 { return rate * float64(at) })
+			for _, reporter := range []string{"source", "destination"} {
+				all = append(all, at(of("istio_requests_total", reporter, version, "response_code", "200"), answered...))
+				for _, le := range []string{"100", "500", "+Inf"} {
+					all = append(all, at(of("istio_request_duration_milliseconds_bucket", reporter, version, "le", le), answered...))
+				}
+			}
+		}
+		hangs := of("envoy_cluster_upstream_rq_active", "source", "", "cluster_name", "outbound|80|v2|cart.shop.svc.cluster.local")
+		hangs["instance"] = "sourcev2"
+		f.put(append(all, at(hangs, every(func(at int) float64 { return float64(at) })...),
+			at(of("envoy_cluster_upstream_rq_active", "source", "", "instance", "sourcev1", "cluster_name", "outbound|80|v1|cart.shop.svc.cluster.local"), every(func(int) float64 { return 1 })...))...)
+		found = append(found, next(t, stream)...)
+		f.pass(1)
+	}
+	if all := unanswered(found); all.StableBad != 0 || all.CanaryBad < 10 {
+		t.Errorf("%+v, want what has hung for longer than 5 s, but for a second's answers", all)
+	}
+	if !slices.ContainsFunc(f.asked, func(q string) bool { return strings.Contains(q, `le=~`) && strings.Contains(q, `reporter=~"source"`) }) {
+		t.Errorf("senders' histograms were not asked for: %q", f.asked[len(f.asked)-3:])
+	}
+}
+
 func TestHistoryReadsWhatIsOpen(t *testing.T) {
 	a := &archive{series: []archived{
 		podSeries("http_requests_in_flight", "cart-v1-7d4f-aaaaa", "", func(int) int { return 1 }),

@@ -138,15 +138,12 @@ func (h *stored) read(ctx context.Context, from, to time.Time) error {
 		open = append(open, mine(h.config.Release, g.owners[0], points(answer.series))...)
 	}
 	var found []metrics.Interval
-	for i, q := range h.list {
+	for i := range h.list {
 		own := mine(h.config.Release, h.owner, points(answers[i].series))
 		found = append(found, h.meters[i].Read(own)...)
-		if q.metric == metrics.MetricErrors {
-			open = append(open, own...)
-		}
+		open = append(open, own...)
 	}
 	if h.open != nil {
-		h.open.Learn(found)
 		found = append(found, h.open.Read(open)...)
 	}
 	h.intervals = append(h.intervals, found...)

@@ -15,7 +15,10 @@ type query struct {
 	// received selects what the receivers alone counted, and is empty where one side
 	// counts.
 	received string
-	sides    metrics.Sides
+	// sent selects what the senders alone counted, where received leaves that out and
+	// they may tell how many requests are open: how many took long.
+	sent  string
+	sides metrics.Sides
 }
 
 // queries are one for each metric that the profile has, errors first.
@@ -31,8 +34,12 @@ func queries(p metrics.Profile, releases []metrics.Release) ([]query, error) {
 		}
 		q := query{metric: metric, selector: selector(p, metric, releases), sides: sides}
 		if metric == metrics.MetricLatency && sides.Both() {
-			p.Sender, p.Peer = nil, nil
-			q.received = selector(p, metric, releases)
+			alone := p
+			alone.Sender, alone.Peer = nil, nil
+			q.received = selector(alone, metric, releases)
+			if len(p.Open) > 0 {
+				q.sent = sent(p, releases)
+			}
 		}
 		list = append(list, q)
 	}
@@ -43,6 +50,19 @@ func queries(p metrics.Profile, releases []metrics.Release) ([]query, error) {
 func selector(p metrics.Profile, metric string, releases []metrics.Release) string {
 	return series(p.Names(metric), p.Matchers(releases))
 }
+
+// sent picks what the senders have of long answers: that is all that it takes to tell
+// a request that hangs from them.
+func sent(p metrics.Profile, releases []metrics.Release) string {
+	p.Receiver, p.Peer = nil, nil
+	matchers := p.Matchers(releases)
+	if !slices.ContainsFunc(p.Latency, func(i metrics.Instrument) bool { return i.Scale != millisecond }) {
+		matchers["le"] = `|[1-9][0-9]{2,}(\.0)?|\+Inf` // of a native histogram none
+	}
+	return series(p.Names(metrics.MetricLatency), matchers)
+}
+
+const millisecond = 0.001 // in seconds
 
 // series is a selector of names, and of labels by regular expressions.
 func series(names []string, matchers map[string]string) string {

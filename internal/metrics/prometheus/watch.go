@@ -155,6 +155,10 @@ func (w *Watcher) poll(ctx context.Context) error {
 			return err
 		}
 	}
+	long, err := w.readSent(ctx, answers, open, lookback)
+	if err != nil {
+		return err
+	}
 	w.asked, w.told = now, answers[0].at
 	ended, found := make([][]metrics.Point, len(w.streams)), make([][]metrics.Interval, len(w.streams))
 	for i := range w.list {
@@ -162,13 +166,12 @@ func (w *Watcher) poll(ctx context.Context) error {
 		for n, s := range w.streams {
 			own := mine(s.release, s.owner, all)
 			found[n] = append(found[n], s.meters[i].Read(own)...)
-			if w.list[i].metric == metrics.MetricErrors {
-				ended[n] = own
-			}
+			ended[n] = append(ended[n], own...)
 		}
 	}
 	for n, s := range w.streams {
-		s.ready = append(append(s.ready, found[n]...), w.dealGauges(n, found[n], ended[n], open)...)
+		ended[n] = append(ended[n], mine(s.release, s.owner, long)...)
+		s.ready = append(append(s.ready, found[n]...), w.dealGauges(n, ended[n], open)...)
 	}
 	return nil
 }
