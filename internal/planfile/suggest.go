@@ -101,7 +101,7 @@ func (s *suggestion) make() error {
 		sum, total = sum+exposure, max(needs, sum+exposure)
 		step := canary.Step{Weight: weight, Min: s.looks(), Exposure: exposure}
 		s.Spec.Steps = append(s.Spec.Steps, step)
-		s.note(fmt.Sprintf("spec.steps[%d]", i), "%d%% for about %s; finds a canary that fails %s of its requests",
+		s.note(fmt.Sprintf("spec.steps[%d]", i), "%s%% for about %s; finds a canary that fails %s of its requests",
 			weight, analysis.Span(s.lasts(step)), percent(s.bad(severities()[i])))
 	}
 	s.Spec.Exposure = total

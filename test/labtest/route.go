@@ -41,7 +41,7 @@ type Sight struct {
 	At       time.Time // when it was seen
 	Version  string
 	Rules    []map[string]canary.Percent // of every rule, the weights by subset
-	Position *canary.Position // nil where the route carries none
+	Position *canary.Position            // nil where the route carries none
 	History  []canary.Ended
 }
 

@@ -99,7 +99,7 @@ func TestWeightsAreShares(t *testing.T) {
 					t.Errorf("%s: %s, read as %s, want %s", w, got, route.Weights, step.want)
 				}
 			}
-			if route, err = router.Dismiss(t.Context(), route, "v2", traffic.Write{}); err != nil {
+			if _, err = router.Dismiss(t.Context(), route, "v2", traffic.Write{}); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(spec, virtualService(s).Object["spec"]); diff != "" {
