@@ -229,7 +229,7 @@ func (w *world) endsWell(t *rapid.T) {
 	if w.route.Rolling() {
 		w.rolled = canary.RolledOut
 	}
-	for range 300 {
+	for range 600 {
 		if w.route.Phase.Over() {
 			return
 		}

@@ -85,7 +85,7 @@ func anyPlan(t *rapid.T) canary.Plan {
 	percent := func(tenths int) canary.Percent { return canary.PercentOf(float64(tenths), 1000) }
 	for range rapid.IntRange(0, 2).Draw(t, "steps without weight") {
 		if rapid.Bool().Draw(t, "mirror") {
-			p.Steps = append(p.Steps, canary.Step{Mirror: true, Weight: percent(rapid.IntRange(1, 1000).Draw(t, "mirrored"))})
+			p.Steps = append(p.Steps, canary.Step{Mirror: true, Weight: percent(rapid.IntRange(10, 1000).Draw(t, "mirrored"))})
 			continue
 		}
 		p.Steps = append(p.Steps, canary.Step{Header: &canary.Header{Name: "x-user", Value: "us"}})

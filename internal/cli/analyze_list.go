@@ -168,6 +168,15 @@ func (l *listing) choose() {
 	}
 }
 
+// enumerate is a list as a sentence has it.
+func enumerate(names []string) string {
+	last := len(names) - 1
+	if last < 2 {
+		return strings.Join(names, " and ")
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
 // why says what is read and what of it is missing.
 func (l *listing) why(p *listedProfile) string {
 	var used, silent []string
@@ -190,7 +199,7 @@ func (l *listing) why(p *listedProfile) string {
 		}
 	}
 	text := fmt.Sprintf("analyze reads %s: of the sources and profiles in this order, %s with profile %s is the first that has a series of %s",
-		strings.Join(used, " and "), l.Choice.Source, l.Choice.Profile, l.App)
+		enumerate(used), l.Choice.Source, l.Choice.Profile, l.App)
 	if len(silent) > 0 {
 		text += "; " + strings.Join(silent, ", ")
 	}

@@ -41,11 +41,9 @@ func (e *explanation) or(text, field string) string {
 }
 
 func (e *explanation) title() {
-	name := e.d.Metadata.Name
-	if name == "" {
-		name = "without a name"
+	if name := e.d.Metadata.Name; name != "" {
+		e.line("Plan %s.", name)
 	}
-	e.line("Plan %s.", name)
 	least := fmt.Sprintf("It takes %s at least", short(e.d.Lasts(0)))
 	switch planned := e.plan.Planned(); {
 	case e.plan.Proof || planned == 0:
