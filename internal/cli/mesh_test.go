@@ -119,7 +119,7 @@ func (f *FakeMesh) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // series are those that a query names, with their samples of the last while.
 func (f *FakeMesh) series(query string, lookback time.Duration) []any {
-	found := []any{}
+	found, now := []any{}, f.now() // one for all: whoever scrapes does so at one time
 	for _, version := range []string{"v1", "v2"} {
 		labels := func(name, label, value string) map[string]string {
 			return map[string]string{"__name__": name, "reporter": "destination", "instance": "router", label: value,
@@ -127,12 +127,12 @@ func (f *FakeMesh) series(query string, lookback time.Duration) []any {
 		}
 		if regexp.MustCompile(`=~"istio_requests_total"`).MatchString(query) {
 			bad := f.bad[version]
-			found = append(found, f.counter(version, labels("istio_requests_total", "response_code", "200"), 1-bad, lookback),
-				f.counter(version, labels("istio_requests_total", "response_code", "503"), bad, lookback))
+			found = append(found, f.counter(version, labels("istio_requests_total", "response_code", "200"), 1-bad, now, lookback),
+				f.counter(version, labels("istio_requests_total", "response_code", "503"), bad, now, lookback))
 		}
 		if regexp.MustCompile(`"istio_request_duration`).MatchString(query) {
 			for edge, within := range f.slow[version] {
-				found = append(found, f.counter(version, labels("istio_request_duration_milliseconds_bucket", "le", edge), within, lookback))
+				found = append(found, f.counter(version, labels("istio_request_duration_milliseconds_bucket", "le", edge), within, now, lookback))
 			}
 		}
 	}
@@ -162,8 +162,7 @@ func (f *FakeMesh) answered(version string, at int64) float64 {
 
 // counter is of a share of a version's requests, and has a sample for every whole
 // second.
-func (f *FakeMesh) counter(version string, labels map[string]string, share float64, lookback time.Duration) map[string]any {
-	now := f.now()
+func (f *FakeMesh) counter(version string, labels map[string]string, share float64, now time.Time, lookback time.Duration) map[string]any {
 	values := [][2]any{}
 	for at := now.Add(-lookback).Unix() + 1; at <= now.Unix(); at++ {
 		if slices.ContainsFunc(f.gaps, func(gap [2]int64) bool { return gap[0] < at && at <= gap[1] }) {

@@ -34,7 +34,23 @@ func TestRolledTemplate(t *testing.T) {
 			decode(t, member(t, archive, "stable.yaml").Data, &stable.Object)
 			decode(t, member(t, archive, "canary.yaml").Data, &from.Object)
 			want := templateOf(&stable)
-			child(want, "spec")["containers"] = child(templateOf(&from), "spec")["containers"]
+			canary := templateOf(&from)
+			for _, list := range []string{"containers", "initContainers"} {
+				if containers, ok := child(canary, "spec")[list]; ok {
+					child(want, "spec")[list] = containers
+				}
+			}
+			for _, kind := range []string{"labels", "annotations"} { // those that were asked for
+				pairs := child(child(want, "metadata"), kind)
+				for key, value := range child(child(canary, "metadata"), kind) {
+					if pairs[key] == nil {
+						pairs[key] = value
+					}
+				}
+				if len(pairs) > 0 {
+					child(want, "metadata")[kind] = pairs
+				}
+			}
 
 			got, err := rolledTemplate(&stable, &from)
 			if err != nil {
