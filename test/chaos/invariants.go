@@ -67,8 +67,8 @@ func neverToNobody(e evidence) (wrong []string) {
 // noneLost: every request is answered by a version, unless the fault itself took
 // Pods away.
 func noneLost(e evidence) []string {
-	if n := lost(e.load); n > 0 && !e.removed {
-		return []string{fmt.Sprintf("%d of %d requests reached no version", n, e.load.Sent)}
+	if ways := lost(e.load); len(ways) > 0 && !e.removed {
+		return []string{fmt.Sprintf("of %d requests some reached no version: %v", e.load.Sent, ways)}
 	}
 	return nil
 }

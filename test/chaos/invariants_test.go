@@ -73,8 +73,8 @@ func TestInvariants(t *testing.T) {
 		{"no ready Pod", "v2 goes from 10% to 30%", func(e *evidence) {
 			e.ready = append(e.ready, ready{e.routes[1].At.Add(-100 * time.Millisecond), map[string]int{"v1": 2}}, ready{e.routes[4].At.Add(-time.Second / 2), map[string]int{"v1": 2, "v2": 1}})
 		}},
-		{"lost", "1 of 100 requests", func(e *evidence) { e.load.Phases[0].Failures = map[string]int{"timeout": 1} }},
-		{"refused", "2 of 100 requests", func(e *evidence) { e.load.Phases[0].Unknown = &probe.Answers{Requests: 2} }},
+		{"lost", "map[timeout:1]", func(e *evidence) { e.load.Phases[0].Failures = map[string]int{"timeout": 1} }},
+		{"refused", "map[of no version:2]", func(e *evidence) { e.load.Phases[0].Unknown = &probe.Answers{Requests: 2} }},
 		{"not over", "it is not over", func(e *evidence) { e.routes = e.routes[:4] }},
 		{"wrong end", "ended promoted with 60% for v2", func(e *evidence) { e.routes[4].Rules[0] = map[string]canary.Percent{"v1": 40, "v2": 60} }},
 		{"harm", "verdict was fail", func(e *evidence) { e.events[2].Known = &event.Known{Verdict: canary.Fail} }},

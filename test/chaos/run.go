@@ -207,17 +207,31 @@ func (s *scene) everything(e evidence) string {
 	return b.String()
 }
 
-// lost counts the requests that no version answered, or not to the end.
-func lost(r probe.Result) int {
-	n := 0
-	for _, p := range r.Phases {
-		n += p.Failed()
-		for _, v := range p.Versions {
-			n += v.Broken + v.GivenUp
-		}
-		if p.Unknown != nil {
-			n += p.Unknown.Requests
+// lost counts the requests that no version answered, or not to the end, by what became
+// of them.
+func lost(r probe.Result) map[string]int {
+	ways := map[string]int{}
+	add := func(way string, n int) {
+		if n > 0 {
+			ways[way] += n
 		}
 	}
-	return n
+	for _, p := range r.Phases {
+		for failure, n := range p.Failures {
+			add(failure, n)
+		}
+		for _, v := range p.Versions {
+			add("broke off", v.Broken)
+			add("given up", v.GivenUp)
+		}
+		if p.Unknown != nil {
+			rest := p.Unknown.Requests
+			for code, n := range p.Unknown.Codes {
+				add(code, n)
+				rest -= n
+			}
+			add("of no version", rest)
+		}
+	}
+	return ways
 }
