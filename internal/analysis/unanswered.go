@@ -14,7 +14,7 @@ import (
 // wherever requests are counted at all, the canary's part of those that ended is far
 // too small for its weight. shareWeight is the second's part of the evidence: an average
 // of both is evidence, whatever they have to do with each other.
-const shareWeight = 1.0 / 2
+const shareWeight = 2.0 / 3
 
 // unanswered tests the share. Its null is that of the requests that ended, by both
 // versions together, at least half of its weight are the canary's, or half of what it

@@ -66,7 +66,7 @@ func TestHangFromTheStart(t *testing.T) {
 		t.Errorf("found after %d s", took)
 	}
 	v := add(t, a)
-	want := "Evidence 820:1 (400:1 needed) that v2 leaves requests unanswered, since it hangs or cannot be reached: " +
+	want := "Evidence 1,100:1 (400:1 needed) that v2 leaves requests unanswered, since it hangs or cannot be reached: " +
 		"0 of about 32 that it was sent in 4 seconds were answered, and v1 answered 360."
 	if diff := cmp.Diff(want, v.Summary); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
@@ -285,7 +285,7 @@ func TestRequestsThatStayOpen(t *testing.T) {
 			break
 		}
 	}
-	want := "Evidence 2,200:1 (400:1 needed) that v2 leaves requests unanswered more than 1.1 times as often as v1: " +
+	want := "Evidence 1,500:1 (400:1 needed) that v2 leaves requests unanswered more than 1.1 times as often as v1: " +
 		"80 of 400 requests against 0 of 3,600; ratio at least 140."
 	if diff := cmp.Diff(want, v.Summary); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
