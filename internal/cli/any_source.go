@@ -23,13 +23,19 @@ type candidate struct {
 }
 
 // anySource reads the first of its candidates that knows the release, and stays
-// with it: counts of two sources are not those of one. One that did not know it is
-// left alone for a while, which doubles; all of a server that is not there at once.
+// with it once it has told twice of requests. Until then a better one takes its
+// place: the traffic may have begun between the scrape of an application, which knows
+// of no time-out, and that of the mesh. One that did not know the release is left alone
+// for a while, which doubles; all of a server that is not there at once.
 type anySource struct {
 	clock      clock.PassiveClock
 	candidates []candidate
 	chosen     *candidate
+	told       int // intervals with requests, of the chosen one
 }
+
+// settledAfter is in how many intervals everything else was scraped, too.
+const settledAfter = 2
 
 // A service that has just been made is known with its first scrape.
 const (
@@ -54,19 +60,25 @@ func anyOf(places []place, clock clock.PassiveClock) (*anySource, error) {
 
 // Next implements metrics.Stream.
 func (s *anySource) Next(ctx context.Context) ([]metrics.Interval, error) {
-	if s.chosen != nil {
+	if s.chosen != nil && s.told >= settledAfter {
 		return s.chosen.stream.Next(ctx)
 	}
 	var reason error
 	for i := range s.candidates {
 		c := &s.candidates[i]
+		if c == s.chosen {
+			intervals, err := c.stream.Next(ctx)
+			s.count(intervals)
+			return intervals, err
+		}
 		if s.clock.Now().Before(c.until) {
 			reason = unlessAbsent(c.last, reason)
 			continue
 		}
 		intervals, err := c.stream.Next(ctx)
 		if err == nil {
-			s.chosen = c
+			s.chosen, s.told = c, 0
+			s.count(intervals)
 			return intervals, nil
 		}
 		if ctx.Err() != nil {
@@ -80,6 +92,14 @@ func (s *anySource) Next(ctx context.Context) ([]metrics.Interval, error) {
 	}
 	// The last is the Pods themselves, where those are asked: it knows best.
 	return nil, reason
+}
+
+func (s *anySource) count(intervals []metrics.Interval) {
+	for _, i := range intervals {
+		if i.Metric == metrics.MetricErrors && !i.Before && len(i.Strata) > 0 {
+			s.told++
+		}
+	}
 }
 
 // Prompt is that of the chosen source.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
 // mute is a stream that knows nothing, or begins to at some time.
@@ -63,6 +64,41 @@ func TestAnySourceLeavesAloneWhatIsOfNoUse(t *testing.T) {
 			t.Errorf("asked (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// teller tells of one interval with requests each time, from some time on.
+type teller struct{ mute }
+
+func (m *teller) Next(ctx context.Context) ([]metrics.Interval, error) {
+	if _, err := m.mute.Next(ctx); err != nil {
+		return nil, err
+	}
+	return []metrics.Interval{{Metric: metrics.MetricErrors, Strata: []stats.Counts{{StableTotal: 9}}}}, nil
+}
+
+// The application is scraped a moment before the mesh is, when the traffic has just
+// begun: what the mesh counts is read all the same, and nothing else once it is known.
+func TestAnySourcePrefersTheBetterOneForAWhile(t *testing.T) {
+	for late, want := range map[time.Duration]string{time.Second: "mesh", 5 * time.Second: "app"} {
+		synctest.Test(t, func(t *testing.T) {
+			var asked []string
+			begin := time.Now()
+			nothing := fmt.Errorf("%w: of cart", metrics.ErrNoData)
+			source := func(name string, since time.Time) candidate {
+				return candidate{place: "a", name: name, stream: &teller{mute{err: nothing, asked: &asked, name: name, since: since}}}
+			}
+			s := &anySource{clock: clock.RealClock{}, candidates: []candidate{source("mesh", begin.Add(late)), source("app", begin)}}
+			for range 10 {
+				if _, err := s.Next(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+			}
+			if s.Name() != want || asked[len(asked)-1] != want || asked[len(asked)-2] != want {
+				t.Errorf("mesh after %s: %s of %v, want %s", late, s.Name(), asked, want)
+			}
+		})
+	}
 }
 
 func TestAnySourceWithNothingAtAll(t *testing.T) {
