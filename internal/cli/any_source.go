@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -32,6 +33,9 @@ type anySource struct {
 	candidates []candidate
 	chosen     *candidate
 	told       int // intervals with requests, of the chosen one
+	// end is up to when was told of, and from where the chosen one's predecessor ended:
+	// no request counts twice.
+	end, from time.Time
 }
 
 // settledAfter is in how many intervals everything else was scraped, too.
@@ -61,25 +65,23 @@ func anyOf(places []place, clock clock.PassiveClock) (*anySource, error) {
 // Next implements metrics.Stream.
 func (s *anySource) Next(ctx context.Context) ([]metrics.Interval, error) {
 	if s.chosen != nil && s.told >= settledAfter {
-		return s.chosen.stream.Next(ctx)
+		intervals, err := s.chosen.stream.Next(ctx)
+		return s.take(intervals), err
 	}
 	var reason error
 	for i := range s.candidates {
 		c := &s.candidates[i]
-		if c == s.chosen {
-			intervals, err := c.stream.Next(ctx)
-			s.count(intervals)
-			return intervals, err
-		}
-		if s.clock.Now().Before(c.until) {
+		if c != s.chosen && s.clock.Now().Before(c.until) {
 			reason = unlessAbsent(c.last, reason)
 			continue
 		}
 		intervals, err := c.stream.Next(ctx)
-		if err == nil {
-			s.chosen, s.told = c, 0
-			s.count(intervals)
-			return intervals, nil
+		switch {
+		case c == s.chosen:
+			return s.take(intervals), err
+		case err == nil:
+			s.chosen, s.told, s.from = c, 0, s.end
+			return s.take(intervals), nil
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -94,12 +96,18 @@ func (s *anySource) Next(ctx context.Context) ([]metrics.Interval, error) {
 	return nil, reason
 }
 
-func (s *anySource) count(intervals []metrics.Interval) {
+// take leaves out what another source told of.
+func (s *anySource) take(intervals []metrics.Interval) []metrics.Interval {
+	intervals = slices.DeleteFunc(intervals, func(i metrics.Interval) bool { return !i.Before && i.Start.Before(s.from) })
 	for _, i := range intervals {
 		if i.Metric == metrics.MetricErrors && !i.Before && len(i.Strata) > 0 {
 			s.told++
 		}
+		if i.End.After(s.end) {
+			s.end = i.End
+		}
 	}
+	return intervals
 }
 
 // Prompt is that of the chosen source.

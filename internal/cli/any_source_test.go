@@ -67,13 +67,26 @@ func TestAnySourceLeavesAloneWhatIsOfNoUse(t *testing.T) {
 }
 
 // teller tells of one interval with requests each time, from some time on.
-type teller struct{ mute }
+type teller struct {
+	mute
+	told bool
+}
 
 func (m *teller) Next(ctx context.Context) ([]metrics.Interval, error) {
 	if _, err := m.mute.Next(ctx); err != nil {
 		return nil, err
 	}
-	return []metrics.Interval{{Metric: metrics.MetricErrors, Strata: []stats.Counts{{StableTotal: 9}}}}, nil
+	now := time.Now()
+	return []metrics.Interval{{Metric: metrics.MetricErrors, Start: now.Add(-m.long()), End: now, Strata: []stats.Counts{{StableTotal: 9}}}}, nil
+}
+
+// long has the first of the mesh's intervals begin before those of the application ended.
+func (m *teller) long() time.Duration {
+	if m.name == "mesh" && !m.told {
+		m.told = true
+		return 1500 * time.Millisecond
+	}
+	return time.Second
 }
 
 // The application is scraped a moment before the mesh is, when the traffic has just
@@ -85,12 +98,20 @@ func TestAnySourcePrefersTheBetterOneForAWhile(t *testing.T) {
 			begin := time.Now()
 			nothing := fmt.Errorf("%w: of cart", metrics.ErrNoData)
 			source := func(name string, since time.Time) candidate {
-				return candidate{place: "a", name: name, stream: &teller{mute{err: nothing, asked: &asked, name: name, since: since}}}
+				return candidate{place: "a", name: name, stream: &teller{mute: mute{err: nothing, asked: &asked, name: name, since: since}}}
 			}
 			s := &anySource{clock: clock.RealClock{}, candidates: []candidate{source("mesh", begin.Add(late)), source("app", begin)}}
+			var end time.Time
 			for range 10 {
-				if _, err := s.Next(t.Context()); err != nil {
+				intervals, err := s.Next(t.Context())
+				if err != nil {
 					t.Fatal(err)
+				}
+				for _, i := range intervals {
+					if i.Start.Before(end) {
+						t.Errorf("%s counts what was counted", s.Name())
+					}
+					end = i.End
 				}
 				time.Sleep(time.Second)
 			}
