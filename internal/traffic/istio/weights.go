@@ -93,10 +93,7 @@ func gcd(a, b int) int {
 
 // original are the weights that a rule had before the canary came, as Position.Added
 // remembers them: "weights:http/0=80,20", with - for one that is not written down.
-type original struct {
-	rule    string
-	weights []string
-}
+type original struct{ weights []string }
 
 const originals = "weights:"
 
@@ -117,7 +114,7 @@ func (r rule) originalOf(added []string) (original, bool) {
 		text, ok := strings.CutPrefix(a, originals)
 		name, weights, found := strings.Cut(text, "=")
 		if ok && found && name == fmt.Sprintf("%s/%d", r.protocol, r.place) {
-			return original{name, strings.Split(weights, ",")}, true
+			return original{strings.Split(weights, ",")}, true
 		}
 	}
 	return original{}, false
