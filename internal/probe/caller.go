@@ -18,6 +18,7 @@ type caller struct {
 	clients []*connect.Client[emptypb.Empty, emptypb.Empty]
 	next    atomic.Uint64
 	own     []*http.Transport // to close
+	greeting
 }
 
 func newCaller(c Config) *caller {
@@ -26,6 +27,7 @@ func newCaller(c Config) *caller {
 		transport := c.Transport
 		if transport == nil {
 			own := oneConnection()
+			s.listen(own)
 			s.own, transport = append(s.own, own), own
 		}
 		s.clients = append(s.clients, connect.NewClient[emptypb.Empty, emptypb.Empty](witness{transport}, c.URL, connect.WithGRPC()))
@@ -63,7 +65,11 @@ func (s *caller) send(ctx context.Context) outcome {
 	start := s.config.Clock.Now()
 	_, err := client.CallUnary(context.WithValue(ctx, witnessKey{}, &seen), request)
 	if seen == nil {
-		return outcome{failure: failure(ctx, err)}
+		failed := failure(ctx, err)
+		if failed != GivenUp && s.noHTTP2() {
+			failed = NoHTTP2
+		}
+		return outcome{failure: failed}
 	}
 	o := outcome{
 		version: s.config.Version(metadata(seen), nil),

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/net/http2"
@@ -133,9 +132,6 @@ func failure(ctx context.Context, err error) string {
 		return "connection reset"
 	case errors.As(err, &stream):
 		return "stream reset"
-	case strings.Contains(err.Error(), "http2: client conn could not be established"), // has no name in net/http
-		strings.Contains(err.Error(), "looked like an HTTP/1.1 header"):
-		return NoHTTP2
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed"
 	case errors.As(err, &dns):
