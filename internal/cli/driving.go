@@ -32,7 +32,7 @@ func drivingOf(ctx context.Context, f *Factory, route traffic.Route) (driving, e
 	if err != nil {
 		return driving{}, err
 	}
-	name := lease.Object(route.Name)
+	name := lease.Object(route.Name, route.Apart)
 	object, err := client.Resource(kube.Leases()).Namespace(route.Namespace).Get(ctx, name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):

@@ -75,7 +75,7 @@ func (d *runner) finish(ctx context.Context, router traffic.Router, route traffi
 	}
 	defer out.close(context.WithoutCancel(ctx))
 	out.last = event.Event{
-		Release: event.Release{ID: release.ID, App: route.App, Namespace: route.Namespace, Route: route.Kind + " " + route.Name, To: route.Stable, Image: release.Image},
+		Release: event.Release{ID: release.ID, App: route.App, Namespace: route.Namespace, Route: route.Kind + " " + route.Name, Host: route.Host, To: route.Stable, Image: release.Image},
 		At:      event.At{Phase: release.Phase, Step: release.Step, Weight: release.Weight, Basis: release.Basis},
 	}
 	return d.afterPromotion(ctx, router, route, release, out)

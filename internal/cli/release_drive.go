@@ -97,7 +97,7 @@ func (d *runner) own(ctx context.Context, router traffic.Router, route traffic.R
 	}
 	owner := istio.Owner(route)
 	l := lease.New(lease.Config{
-		Client: client, Namespace: route.Namespace, Name: route.Name, Identity: identity(d.f),
+		Client: client, Namespace: route.Namespace, Name: route.Name, Apart: route.Apart, Identity: identity(d.f),
 		Clock: d.f.Clock, Owner: &owner,
 	})
 	before, over, err := d.acquire(ctx, l, route)

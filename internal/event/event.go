@@ -58,8 +58,9 @@ type Release struct {
 	App       string `json:"app"`
 	Namespace string `json:"namespace"`
 	Route     string `json:"route"` // kind and name: "VirtualService shop"
-	From      string `json:"from"`  // the stable version
-	To        string `json:"to"`    // the canary
+	Host      string `json:"host,omitempty"`
+	From      string `json:"from"` // the stable version
+	To        string `json:"to"`   // the canary
 	Image     string `json:"image,omitempty"`
 }
 

@@ -117,6 +117,6 @@ func (l *Lease) suspect(objects []*unstructured.Unstructured, err error) {
 func (l *Lease) watch() kube.Watch {
 	return kube.Watch{
 		Client: l.Client, Resource: kube.Leases(), Namespace: l.Namespace,
-		Fields: fields.OneTermEqualSelector("metadata.name", Object(l.Name)).String(),
+		Fields: fields.OneTermEqualSelector("metadata.name", l.object()).String(),
 	}
 }

@@ -48,8 +48,9 @@ const MaxState = 200 << 10
 // Config says which lease, and as whom.
 type Config struct {
 	Client dynamic.Interface
-	// Namespace and Name are the route's.
-	Namespace, Name string
+	// Namespace and Name are the route object's; Apart tells its release from others
+	// in the same object, and is empty where there are none.
+	Namespace, Name, Apart string
 	// Identity tells this engine from all others and is shown to people. A Lease
 	// that only looks needs none.
 	Identity string
@@ -91,24 +92,30 @@ func New(c Config) *Lease {
 // maxName is the length of an object's name (RFC 1123, DNS subdomain).
 const maxName = 253
 
-// Object is the name of the Lease of a route: one that would be too long is cut
-// and told from others by a hash.
-func Object(route string) string {
-	name := "canaryctl-" + route
+// Object is the name of the Lease of a release of a route: one that would be too long
+// is cut and told from others by a hash.
+func Object(route, apart string) string {
+	key, name := route, "canaryctl-"+route
+	if apart != "" {
+		key = apart + "." + route
+		name = "canaryctl." + key
+	}
 	if len(name) <= maxName {
 		return name
 	}
-	sum := sha256.Sum256([]byte(route))
+	sum := sha256.Sum256([]byte(key))
 	tail := "-" + hex.EncodeToString(sum[:6])
 	return name[:maxName-len(tail)] + tail
 }
+
+func (l *Lease) object() string { return Object(l.Name, l.Apart) }
 
 func (l *Lease) client() dynamic.ResourceInterface {
 	return l.Client.Resource(kube.Leases()).Namespace(l.Namespace)
 }
 
 // String names the object: "Lease default/canaryctl-echo".
-func (l *Lease) String() string { return "Lease " + l.Namespace + "/" + Object(l.Name) }
+func (l *Lease) String() string { return "Lease " + l.Namespace + "/" + l.object() }
 
 // Holder is who drives. The zero value is nobody.
 type Holder struct {

@@ -66,7 +66,7 @@ func (l *Lease) blank() *unstructured.Unstructured {
 	o := &unstructured.Unstructured{}
 	o.SetGroupVersionKind(kube.Leases().GroupVersion().WithKind("Lease"))
 	o.SetNamespace(l.Namespace)
-	o.SetName(Object(l.Name))
+	o.SetName(l.object())
 	o.SetLabels(map[string]string{"app.kubernetes.io/managed-by": kube.FieldManager})
 	return o
 }

@@ -35,7 +35,7 @@ func (l *Lease) TakeOver(ctx context.Context) (saved string, err error) {
 
 // Holder is who drives the route now.
 func (l *Lease) Holder(ctx context.Context) (Holder, error) {
-	o, err := l.client().Get(ctx, Object(l.Name), metav1.GetOptions{})
+	o, err := l.client().Get(ctx, l.object(), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return Holder{}, nil
 	}
@@ -60,7 +60,7 @@ func (l *Lease) take(ctx context.Context, forbids func(record) error) (saved str
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for range attempts {
-		o, err := l.client().Get(ctx, Object(l.Name), metav1.GetOptions{})
+		o, err := l.client().Get(ctx, l.object(), metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
 			o = l.blank()
@@ -145,7 +145,7 @@ func (l *Lease) Release(ctx context.Context, state State) error {
 // an answer can be lost, and others may add labels. ErrLost where it is not; one
 // that was deleted is ours to make anew.
 func (l *Lease) reread(ctx context.Context) error {
-	o, err := l.client().Get(ctx, Object(l.Name), metav1.GetOptions{})
+	o, err := l.client().Get(ctx, l.object(), metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		l.held = l.blank()

@@ -192,12 +192,12 @@ func TestAcquireIsRefused(t *testing.T) {
 func TestObject(t *testing.T) {
 	long := strings.Repeat("a", 250)
 	for route, want := range map[string]string{"echo": "canaryctl-echo", strings.Repeat("a", 243): "canaryctl-" + strings.Repeat("a", 243)} {
-		if got := lease.Object(route); got != want {
+		if got := lease.Object(route, ""); got != want {
 			t.Errorf("the lease of %s is %s", route, got)
 		}
 	}
-	a, b := lease.Object(long+"a"), lease.Object(long+"b")
-	if len(a) != 253 || a == b || a != lease.Object(long+"a") {
+	a, b := lease.Object(long+"a", ""), lease.Object(long+"b", "")
+	if len(a) != 253 || a == b || a != lease.Object(long+"a", "") {
 		t.Errorf("the leases of two long names are %s (%d) and %s", a, len(a), b)
 	}
 }

@@ -16,7 +16,7 @@ func (e *Engine) event(message string) event.Event {
 	return event.Event{
 		Time: e.c.Clock.Now().UTC(),
 		Release: event.Release{
-			ID: r.ID, App: e.route.App, Namespace: e.route.Namespace, Route: e.route.Kind + " " + e.route.Name,
+			ID: r.ID, App: e.route.App, Namespace: e.route.Namespace, Route: e.route.Kind + " " + e.route.Name, Host: e.route.Host,
 			From: e.from, To: e.to, Image: r.Image,
 		},
 		At:      event.At{Phase: r.Phase, Step: r.Step, Steps: len(e.c.Plan.Steps), Weight: r.Weight, Basis: r.Basis},

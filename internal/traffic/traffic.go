@@ -51,6 +51,9 @@ type Route struct {
 	// Unsplit says that other rules of the route send requests to the stable version
 	// alone, so that the canary has less of them all than its weight.
 	Unsplit bool
+	// Apart tells the host's release from those of other hosts in the same object,
+	// which has state for each; empty where the object keeps that of this host alone.
+	Apart string
 	// Beside is what the route carries for the release besides the weights.
 	Beside Beside
 	// Notes are what it remembers besides the position: the values of

@@ -53,7 +53,7 @@ func (r *Router) Admit(ctx context.Context, route traffic.Route, a traffic.Admis
 				place.Added = append(place.Added, a)
 			}
 		}
-		return slices.Concat(guard, p, memory(vs, traffic.Change{Position: &place, Notes: a.Notes})), nil
+		return slices.Concat(guard, p, memory(vs, route.Host, traffic.Change{Position: &place, Notes: a.Notes})), nil
 	})
 }
 

@@ -32,7 +32,7 @@ func httpOf(vs *unstructured.Unstructured) []any {
 // besideOf reads what leads to the canary besides the weights.
 func besideOf(vs *unstructured.Unstructured, rules []rule, route traffic.Route) traffic.Beside {
 	var b traffic.Beside
-	for _, entry := range httpOf(vs) {
+	for _, entry := range headerRules(vs, route) {
 		if h, ok := headerOf(entry); ok && b.Header == nil {
 			b.Header = &h
 		}
@@ -63,7 +63,8 @@ func wanted(c traffic.Change) *traffic.Beside {
 // lead says how spec.http comes to lead to the canary as wanted, and no other
 // way besides the weights.
 func lead(vs *unstructured.Unstructured, rules []rule, route traffic.Route, b traffic.Beside) (besides, error) {
-	s := besides{http: httpOf(vs), drop: ours, headers: map[int]any{}, mirrors: map[int][]any{}}
+	s := besides{http: httpOf(vs), headers: map[int]any{}, mirrors: map[int][]any{}}
+	s.drop = func(entry any) bool { return oursOf(entry, route) }
 	split := httpRules(rules, route)
 	for _, r := range split {
 		if h := b.Header; h != nil {

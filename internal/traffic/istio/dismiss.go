@@ -91,7 +91,7 @@ func unserved(rules []rule, route traffic.Route, version string) error {
 // withdrawal takes a version's destinations out of every rule. What is left gets the
 // weights that it had before.
 func withdrawal(vs *unstructured.Unstructured, route traffic.Route, version string, added []string) patch {
-	p := keep(vs, canary.Annotation)
+	p := keep(vs, stateOf(vs, route.Host).name(canary.Annotation))
 	for _, r := range rulesOf(vs) {
 		l, ok := r.to(route.Host, route.Namespace, version)
 		if !ok || len(r.legs) == 1 {

@@ -37,7 +37,7 @@ type stand struct {
 }
 
 func standOf(vs *unstructured.Unstructured, route traffic.Route) stand {
-	s := stand{position: vs.GetAnnotations()[canary.Annotation]}
+	s := stand{position: vs.GetAnnotations()[stateOf(vs, route.Host).name(canary.Annotation)], headers: headerRules(vs, route)}
 	for _, r := range rulesOf(vs) {
 		w, ok := r.split(route)
 		if !ok {
@@ -49,11 +49,6 @@ func standOf(vs *unstructured.Unstructured, route traffic.Route) stand {
 			if mirrorTo(m, route, route.Canary) {
 				s.mirrors = append(s.mirrors, m)
 			}
-		}
-	}
-	for _, entry := range httpOf(vs) {
-		if ours(entry) {
-			s.headers = append(s.headers, entry)
 		}
 	}
 	return s

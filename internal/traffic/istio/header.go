@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
@@ -22,6 +23,24 @@ func ours(entry any) bool {
 	m, _ := entry.(map[string]any)
 	name, _ := m["name"].(string)
 	return strings.HasPrefix(name, headerRule)
+}
+
+// headerRules are those of the route's host.
+func headerRules(vs *unstructured.Unstructured, route traffic.Route) []any {
+	var all []any
+	for _, entry := range httpOf(vs) {
+		if oursOf(entry, route) {
+			all = append(all, entry)
+		}
+	}
+	return all
+}
+
+// oursOf reports whether an entry of spec.http is a header rule of the route's host.
+func oursOf(entry any, route traffic.Route) bool {
+	m, _ := entry.(map[string]any)
+	list, _ := m["route"].([]any)
+	return ours(entry) && len(rule{legs: legsOf(list)}.of(route.Host, route.Namespace)) > 0
 }
 
 // headerOf is the header that a rule of ours asks for.

@@ -60,8 +60,12 @@ spec:
 `
 
 func TestContract(t *testing.T) {
+	contract(t, func(t *testing.T) *kubetest.Server { return kubetest.New(t, one) })
+}
+
+func contract(t *testing.T, cluster func(*testing.T) *kubetest.Server) {
 	routertest.Suite{Header: true, Mirror: true, New: func(t *testing.T) routertest.Fixture {
-		s := kubetest.New(t, one)
+		s := cluster(t)
 		return routertest.Fixture{
 			Router:     newRouter(t, s),
 			Query:      traffic.Query{Namespace: "default", Route: "echo", Host: "echo"},

@@ -9,9 +9,6 @@ import (
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"github.com/canaryctl/canaryctl/internal/canary"
-	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
 // patch is an RFC 6902 JSON patch.
@@ -133,24 +130,4 @@ func keep(o *unstructured.Unstructured, name string) patch {
 // is the API server's, panics where a tested value holds a null.
 func untouched(o *unstructured.Unstructured) patch {
 	return patch{test("/metadata/resourceVersion", o.GetResourceVersion())}
-}
-
-// memory writes what the route is to remember: the position, or the one that it
-// has, and the notes.
-func memory(o *unstructured.Unstructured, c traffic.Change) patch {
-	values := map[string]string{canary.Annotation: o.GetAnnotations()[canary.Annotation]}
-	maps.Copy(values, c.Notes)
-	if c.Position != nil {
-		values[canary.Annotation] = encoded(*c.Position)
-	}
-	return annotate(o, values)
-}
-
-// encoded is a position as an annotation's value.
-func encoded(p canary.Position) string {
-	data, err := json.Marshal(p)
-	if err != nil {
-		panic(fmt.Sprintf("encode a position: %v", err)) // text, numbers and times of this age
-	}
-	return string(data)
 }

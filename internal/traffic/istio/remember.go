@@ -2,7 +2,6 @@ package istio
 
 import (
 	"context"
-	"maps"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -19,11 +18,9 @@ func (r *Router) Remember(ctx context.Context, route traffic.Route, c traffic.Ch
 			return nil, err
 		}
 		if c.Position != nil && idle(*c.Position) && firstVersion(vs, fresh) == c.Position.Stable {
-			values := map[string]string{canary.Annotation: ""}
-			maps.Copy(values, c.Notes)
-			return append(p, annotate(vs, values)...), nil
+			return append(p, forget(vs, route.Host, c.Notes)...), nil
 		}
-		return append(p, memory(vs, c)...), nil
+		return append(p, memory(vs, route.Host, c)...), nil
 	})
 }
 

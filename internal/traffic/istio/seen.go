@@ -35,8 +35,13 @@ func subsetsSeen(rules []*unstructured.Unstructured, route traffic.Route) (hash,
 	if err != nil {
 		panic(fmt.Sprintf("encode the subsets of %s: %v", route, err)) // they were JSON before
 	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:8]), kube.Author(last)
+	return digest(data), kube.Author(last)
+}
+
+// digest is a short hash, in hexadecimal.
+func digest[T string | []byte](data T) string {
+	sum := sha256.Sum256([]byte(data))
+	return hex.EncodeToString(sum[:8])
 }
 
 // saidOf is what a DestinationRule says of all versions, such as its

@@ -3,7 +3,6 @@ package istio
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -29,11 +28,11 @@ func (r *Router) Split(ctx context.Context, route traffic.Route, c traffic.Chang
 		if err != nil {
 			return nil, err
 		}
-		rules, err := splitRules(rulesOf(vs), route, c.Weights, slices.ContainsFunc(httpOf(vs), ours))
+		rules, err := splitRules(rulesOf(vs), route, c.Weights, len(headerRules(vs, route)) > 0)
 		if err != nil {
 			return nil, err
 		}
-		p = append(p, memory(vs, c)...)
+		p = append(p, memory(vs, route.Host, c)...)
 		for _, s := range rules {
 			p = append(p, s.weigh(route, c.Weights, addedTo(vs, route))...)
 		}

@@ -1,7 +1,6 @@
 package istio
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,10 +22,11 @@ func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error
 	route := traffic.Route{
 		Kind: "VirtualService", Namespace: vs.GetNamespace(), Name: vs.GetName(), Host: host,
 		Version: vs.GetResourceVersion(), Raw: vs, Weights: canary.AllStable(),
-		Notes: notesOf(vs), Author: kube.Author(vs),
+		Author: kube.Author(vs),
 	}
-	rules := rulesOf(vs)
-	route.Position = positionOf(vs, versionsOf(rules, host, route.Namespace))
+	rules, kept := rulesOf(vs), stateOf(vs, host)
+	route.Apart, route.Notes = string(kept), kept.notes(vs)
+	route.Position = kept.position(vs, versionsOf(rules, host, route.Namespace))
 	var err error
 	route.Stable, route.Canary, err = roles(route, rules)
 	if err != nil {
@@ -45,34 +45,6 @@ func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error
 		route.App = short(canonical(host, route.Namespace))
 	}
 	return route, nil
-}
-
-// positionOf reads what the route remembers. A position whose stable version is
-// no longer in the route is about another route than this: somebody rewrote it.
-func positionOf(vs *unstructured.Unstructured, versions []string) *canary.Position {
-	text, ok := vs.GetAnnotations()[canary.Annotation]
-	if !ok {
-		return nil
-	}
-	p := &canary.Position{}
-	if json.Unmarshal([]byte(text), p) != nil || !slices.Contains(versions, p.Stable) {
-		return nil
-	}
-	return p
-}
-
-// notesOf are the notes that the route has, nil for none.
-func notesOf(vs *unstructured.Unstructured) map[string]string {
-	var notes map[string]string
-	for _, name := range []string{canary.PlanAnnotation, canary.HistoryAnnotation} {
-		if text, ok := vs.GetAnnotations()[name]; ok {
-			if notes == nil {
-				notes = map[string]string{}
-			}
-			notes[name] = text
-		}
-	}
-	return notes
 }
 
 // roles says who is stable and who is on trial: what the position says, else the

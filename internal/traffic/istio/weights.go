@@ -175,7 +175,7 @@ func (o original) restore(r rule, left []leg) patch {
 
 // addedTo is what the route remembers to have added for its canary.
 func addedTo(vs *unstructured.Unstructured, route traffic.Route) []string {
-	if p := positionOf(vs, versionsOf(rulesOf(vs), route.Host, route.Namespace)); p != nil {
+	if p := stateOf(vs, route.Host).position(vs, versionsOf(rulesOf(vs), route.Host, route.Namespace)); p != nil {
 		return slices.Clone(p.Added)
 	}
 	return nil
