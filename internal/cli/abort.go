@@ -85,7 +85,7 @@ func (o *abort) run(ctx context.Context) error {
 	if after, err = o.out.remove(ctx, &o.mutation, router, after, version); err != nil {
 		return err
 	}
-	o.note("%s: %s is removed; %s has all the traffic", after.Name, version, after.Stable)
+	o.note("%s: %s; %s has all the traffic", after.Name, o.out.gone(version), after.Stable)
 	return o.print(after)
 }
 
@@ -118,6 +118,6 @@ func (o *abort) back(ctx context.Context, route traffic.Route) (traffic.Route, e
 	if d.changed && d.before.Weights != canary.AllStable() {
 		o.note("%s: rolled back to %s: %s (was %s)", d.after.Name, d.after.Stable, shares(d.after), shares(d.before))
 	}
-	o.ended(ctx, d.before)
+	o.ended(ctx, d.router, d.before)
 	return d.after, nil
 }

@@ -70,11 +70,15 @@ func (o *analyze) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, route, err := o.target.find(ctx, o.Factory, false)
+	router, route, err := o.target.find(ctx, o.Factory, false)
 	if err != nil {
 		return err
 	}
-	places, err := o.places(client, releaseOf(route))
+	measured, err := o.measured(ctx, router, route)
+	if err != nil {
+		return err
+	}
+	places, err := o.places(client, measured)
 	if err != nil {
 		return err
 	}

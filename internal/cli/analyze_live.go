@@ -43,14 +43,18 @@ func (o *analyze) runLive(ctx context.Context, config analysis.Config) error {
 	if err != nil {
 		return err
 	}
-	_, route, err := o.target.find(ctx, o.Factory, false)
+	router, route, err := o.target.find(ctx, o.Factory, false)
 	if err != nil {
 		return err
 	}
 	if route.Canary == "" {
 		return noCanary(route)
 	}
-	places, err := o.places(client, releaseOf(route))
+	measured, err := o.measured(ctx, router, route)
+	if err != nil {
+		return err
+	}
+	places, err := o.places(client, measured)
 	if err != nil {
 		return err
 	}
@@ -64,7 +68,7 @@ func (o *analyze) runLive(ctx context.Context, config analysis.Config) error {
 			_, now, err := target{vs: route.Name, host: route.Host}.find(ctx, o.Factory, false)
 			return now, err
 		},
-		pods: podsOf(client, route, o.Clock),
+		pods: podsOf(client, route, measured.Backends, o.Clock),
 		out:  newVerdictView(o.Out, o.output),
 	}
 	if o.record != "" {

@@ -3,22 +3,22 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/utils/clock"
 
 	"github.com/canaryctl/canaryctl/internal/analysis"
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
 
 // podsOf reads how the Pods of both versions are.
-func podsOf(client dynamic.Interface, route traffic.Route, clock clock.WithTicker) func(context.Context) ([]analysis.Pod, error) {
-	deployments := workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: clock})
+func podsOf(client dynamic.Interface, route traffic.Route, backends canary.Backends, clock clock.WithTicker) func(context.Context) ([]analysis.Pod, error) {
+	deployments := workload.New(workload.Config{Client: client, Namespace: route.Namespace, App: route.App, Backends: backends, Clock: clock})
 	return func(ctx context.Context) ([]analysis.Pod, error) {
-		all, err := deployments.Health(ctx, route.App, route.Stable, route.Canary)
+		all, err := deployments.Health(ctx, route.Stable, route.Canary)
 		if err != nil {
 			return nil, err
 		}
@@ -42,8 +42,7 @@ func (l *live) lookAtPods(ctx context.Context) {
 	pods, err := l.pods(asked)
 	switch {
 	case err == nil && len(pods) == 0 && !l.saw:
-		l.unwatched(fmt.Sprintf("no Pod in namespace %s has the labels %s=%s and %s=%s", l.route.Namespace, workload.LabelApp, l.route.App,
-			workload.LabelVersion, strings.Join([]string{l.route.Stable, l.route.Canary}, " or ")))
+		l.unwatched(fmt.Sprintf("no Pod in namespace %s is one of %s or %s", l.route.Namespace, l.route.Stable, l.route.Canary))
 	case err == nil:
 		l.saw = true
 		l.analysis.See(l.Clock.Now(), pods)

@@ -2,15 +2,15 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -21,6 +21,8 @@ type canaryPlan struct {
 	router      traffic.Router
 	route       traffic.Route
 	deployments workload.Deployments
+	backends    canary.Backends
+	named       bool // the version was named by us
 	stable      workload.Version
 	scaling     workload.Scaling // of the stable version
 	spec        workload.Spec
@@ -36,19 +38,12 @@ func (o *createCanary) plan(ctx context.Context) (*canaryPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	deployments, err := o.f.Deployments(route)
-	if err != nil {
-		return nil, err
-	}
-	p := &canaryPlan{router: router, route: route, spec: o.spec, deployments: deployments}
+	p := &canaryPlan{router: router, route: route, spec: o.spec}
 	p.spec.App = route.App
-	versions, err := p.deployments.Versions(ctx, route.App)
-	if err != nil {
-		return nil, err
-	}
+	var versions []workload.Version
 	for _, step := range []func() error{
-		func() error { return p.pickStable(ctx, versions) },
-		p.nameVersion,
+		func() error { return p.nameVersion() },
+		func() (err error) { versions, err = p.find(ctx, o.f); return err },
 		p.derive,
 		func() error { return o.findScaling(ctx, p) },
 		func() error { return o.compare(ctx, p, versions) },
@@ -64,38 +59,67 @@ func (o *createCanary) plan(ctx context.Context) (*canaryPlan, error) {
 	return p, p.rehearse(ctx)
 }
 
-// pickStable finds the stable version's Deployment: by the name that the route
-// calls it, else, where a subset is called otherwise, by the subset's labels.
-func (p *canaryPlan) pickStable(ctx context.Context, versions []workload.Version) (err error) {
-	p.stable, err = workload.Pick(versions, p.spec.App, p.route.Stable)
-	if selecting, ok := p.router.(traffic.Selecting); ok && errors.Is(err, workload.ErrNotFound) {
-		selector, failed := selecting.Selector(ctx, p.route, p.route.Stable)
-		if failed != nil {
-			return failed
+// find finds the Deployments, and which of them is the stable version. A canary that was
+// named by us gets another name where stable's Pods go by that already.
+func (p *canaryPlan) find(ctx context.Context, f *Factory) (versions []workload.Version, err error) {
+	for {
+		p.backends, err = p.router.Backends(ctx, p.route, append(p.route.Versions(), p.spec.Version)...)
+		if err != nil {
+			return nil, err
 		}
-		for _, v := range versions {
-			if labels.SelectorFromSet(selector).Matches(labels.Set(v.Labels)) {
-				p.stable = v
-				return nil
+		p.spec.Stable, _ = p.backends.Find(p.route.Stable)
+		p.spec.Canary, _ = p.backends.Find(p.spec.Version)
+		if p.deployments, err = f.reached(p.route, p.backends); err != nil {
+			return nil, err
+		}
+		if versions == nil {
+			if versions, err = p.deployments.Versions(ctx); err != nil {
+				return nil, err
+			}
+			if p.stable, err = p.deployments.Pick(versions, p.route.Stable); err != nil {
+				return nil, fmt.Errorf("find the stable version of %s, which %s calls %s: %w", p.spec.App, p.route, p.route.Stable, err)
 			}
 		}
+		label := p.stable.Labels[workload.LabelVersion]
+		if label != p.spec.Version {
+			return versions, nil
+		}
+		if !p.named {
+			return nil, isStable(p.spec.Version)
+		}
+		p.spec.Version = ""
+		if err := p.nameVersion(label); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("find the stable version of %s, which %s calls %s: %w", p.spec.App, p.route, p.route.Stable, err)
-	}
-	return nil
 }
 
-func (p *canaryPlan) nameVersion() (err error) {
+func isStable(version string) error {
+	return hint.Wrap(usagef("create canary %s: that is the stable version", version), "name another with --version")
+}
+
+// role is the name of a version that the route waits for, where that says no version: a
+// route by roles, primary and canary say, has the same two names for ever.
+func role(route traffic.Route) string {
+	if route.Position != nil || route.Weights.Canary > 0 || strings.ContainsAny(route.Canary, "0123456789") {
+		return ""
+	}
+	return route.Canary
+}
+
+func (p *canaryPlan) nameVersion(taken ...string) (err error) {
 	if p.spec.Version == "" {
-		p.spec.Version, err = workload.PickVersion(p.spec.Image, p.stable.Version, p.route.Stable, p.route.Previous())
+		p.named, p.spec.Version = true, role(p.route)
+	}
+	if p.spec.Version == "" {
+		p.spec.Version, err = workload.PickVersion(p.spec.Image, p.route.Stable, append(taken, p.route.Previous())...)
 		if err != nil {
 			return usageError{err}
 		}
 	}
 	switch p.spec.Version {
-	case p.stable.Version, p.route.Stable:
-		return hint.Wrap(usagef("create canary %s: that is the stable version", p.spec.Version), "name another with --version")
+	case p.route.Stable:
+		return isStable(p.spec.Version)
 	case p.route.Previous():
 		return hint.Wrap(usagef("create canary %s: that version was stable before %s and is kept for a late rollback", p.spec.Version, p.route.Stable),
 			"name another with --version, or remove the old one first: canaryctl delete-canary --version %s", p.spec.Version)
@@ -112,6 +136,15 @@ func (p *canaryPlan) derive() (err error) {
 	return err
 }
 
+// measured is the release as metrics will know it.
+func (p *canaryPlan) measured() metrics.Release {
+	route := p.route
+	route.Canary = p.spec.Version
+	pods, _, _ := unstructured.NestedStringMap(p.want.Object, "spec", "template", "metadata", "labels")
+	made := workload.Version{Version: p.spec.Version, Deployment: p.want.GetName(), Labels: pods}
+	return measuredAs(route, p.backends, []workload.Version{p.stable, made})
+}
+
 // compare finds the Deployment of that name, if there is one. Where nothing is
 // rehearsed those of the application do: another's of that name has the creation
 // refused.
@@ -126,7 +159,8 @@ func (o *createCanary) compare(ctx context.Context, p *canaryPlan, versions []wo
 	if err != nil || p.live == nil {
 		return err
 	}
-	if app := p.live.GetLabels()[workload.LabelApp]; app != p.spec.App {
+	ours := slices.ContainsFunc(versions, func(v workload.Version) bool { return v.Deployment == p.live.GetName() })
+	if app := p.live.GetLabels()[workload.LabelApp]; app != p.spec.App && !ours {
 		return hint.Wrap(fmt.Errorf("create canary %s: Deployment %s: %w: it belongs to application %q", p.spec.Version, p.live.GetName(), workload.ErrExists, app),
 			"name another version with --version")
 	}

@@ -36,8 +36,8 @@ func NewCmdDeleteCanary(f *Factory) *cobra.Command {
 		Long: `Remove the canary, or after a promotion the version that was stable before. Where
 it still gets traffic, that goes to the stable version first; a person is asked,
 a script says --yes. A release in progress is asked about likewise, and is over with
-it: rolled back. Then go its destination and subset, as far as create-canary
-added them, and its Deployment: the route is left as it was before.
+it: rolled back. Then go its destination, its Deployment and its subset, as far as
+create-canary added them: the route is left as it was before.
 
 Requests, streams and connections that are open on it by then stay until its Pods
 end, and are cut with them: with Istio's sidecar 5 s after the Pods are told to end,
@@ -79,7 +79,7 @@ func (o *deleteCanary) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	version, err := o.which(ctx, route)
+	version, err := o.which(ctx, router, route)
 	if err != nil {
 		return err
 	}
@@ -99,13 +99,13 @@ func (o *deleteCanary) run(ctx context.Context) error {
 	if o.changes == 0 {
 		o.note("%s: there is no Deployment of %s; nothing to delete", route.Name, version)
 	} else {
-		o.note("%s: %s is removed; %s has all the traffic", route.Name, version, after.Stable)
+		o.note("%s: %s; %s has all the traffic", route.Name, o.gone(version), after.Stable)
 	}
 	return o.print(after)
 }
 
 // which is the version to remove, or "" where there is none.
-func (o *deleteCanary) which(ctx context.Context, route traffic.Route) (string, error) {
+func (o *deleteCanary) which(ctx context.Context, router traffic.Router, route traffic.Route) (string, error) {
 	switch {
 	case o.version == route.Stable:
 		return "", hint.Wrap(fmt.Errorf("delete version %s: it is the stable one", o.version),
@@ -117,17 +117,17 @@ func (o *deleteCanary) which(ctx context.Context, route traffic.Route) (string, 
 	case route.Previous() != "":
 		return route.Previous(), nil
 	}
-	return o.unrouted(ctx, route)
+	return o.unrouted(ctx, router, route)
 }
 
 // unrouted is the one version that has a Deployment but no place in the route: a
 // canary that was applied by hand.
-func (o *deleteCanary) unrouted(ctx context.Context, route traffic.Route) (string, error) {
-	deployments, err := o.f.Deployments(route)
+func (o *deleteCanary) unrouted(ctx context.Context, router traffic.Router, route traffic.Route) (string, error) {
+	deployments, err := o.f.Deployments(ctx, router, route)
 	if err != nil {
 		return "", err
 	}
-	versions, err := deployments.Versions(ctx, route.App)
+	versions, err := deployments.Versions(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -176,7 +176,7 @@ func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Route
 		return route, err
 	}
 	o.note("%s: %s (was %s)", route.Name, shares(after), route.Weights)
-	o.ended(ctx, route)
+	o.ended(ctx, router, route)
 	return after, nil
 }
 

@@ -6,7 +6,7 @@ import (
 
 	"k8s.io/utils/clock"
 
-	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
 
@@ -87,12 +87,8 @@ func (d *drain) tell(seen openCount, left time.Duration) {
 
 // farewell says whom the end of a version's Pods cuts and when, after waiting for them
 // as long as was said. What cannot be known holds nothing up.
-func (r *retirement) farewell(ctx context.Context, m *mutation, route traffic.Route, version string) error {
-	deployments, err := m.f.Deployments(route)
-	if err != nil {
-		return err
-	}
-	ending, err := deployments.Ending(ctx, route.App, version)
+func (r *retirement) farewell(ctx context.Context, m *mutation, deployments workload.Deployments, measured metrics.Release, version string) error {
+	ending, err := deployments.Ending(ctx, version)
 	switch {
 	case err != nil:
 		m.note("whom the end of %s cuts is not known: %v", version, err)
@@ -102,7 +98,7 @@ func (r *retirement) farewell(ctx context.Context, m *mutation, route traffic.Ro
 	known := err == nil
 	var open openCount
 	if !m.dry() {
-		if open, err = r.lastLook(ctx, m, route, version); err != nil {
+		if open, err = r.lastLook(ctx, m, measured); err != nil {
 			return err
 		}
 	}
@@ -113,16 +109,16 @@ func (r *retirement) farewell(ctx context.Context, m *mutation, route traffic.Ro
 }
 
 // lastLook says what is open on a version, once it was waited for.
-func (r *retirement) lastLook(ctx context.Context, m *mutation, route traffic.Route, version string) (openCount, error) {
+func (r *retirement) lastLook(ctx context.Context, m *mutation, measured metrics.Release) (openCount, error) {
 	reader, err := m.f.openReader()
 	if err != nil {
 		return openCount{}, err
 	}
-	look := func(ctx context.Context) openCount { return reader.of(ctx, route, version) }
+	look := func(ctx context.Context) openCount { return reader.of(ctx, measured) }
 	if r.drain == 0 {
 		return look(ctx), nil
 	}
-	d := drain{version: version, most: r.drain, clock: m.f.Clock, look: look, note: m.note}
+	d := drain{version: measured.Stable, most: r.drain, clock: m.f.Clock, look: look, note: m.note}
 	return d.wait(ctx)
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"io"
 	"os"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/traffic/istio"
@@ -91,13 +93,23 @@ func (f *Factory) Dynamic() (dynamic.Interface, error) {
 	return client, nil
 }
 
-// Deployments are those of a route's namespace.
-func (f *Factory) Deployments(route traffic.Route) (workload.Deployments, error) {
+// Deployments are those of the versions that a route tells of, and of others, which it
+// is to have or once had.
+func (f *Factory) Deployments(ctx context.Context, router traffic.Router, route traffic.Route, others ...string) (workload.Deployments, error) {
+	backends, err := router.Backends(ctx, route, append(route.Versions(), others...)...)
+	if err != nil {
+		return workload.Deployments{}, err
+	}
+	return f.reached(route, backends)
+}
+
+// reached are the Deployments of backends that are known.
+func (f *Factory) reached(route traffic.Route, backends canary.Backends) (workload.Deployments, error) {
 	client, err := f.Dynamic()
 	if err != nil {
 		return workload.Deployments{}, err
 	}
-	return workload.New(workload.Config{Client: client, Namespace: route.Namespace, Clock: f.Clock}), nil
+	return workload.New(workload.Config{Client: client, Namespace: route.Namespace, App: route.App, Backends: backends, Clock: f.Clock}), nil
 }
 
 // REST returns the configuration of the connection, for raw requests.

@@ -9,7 +9,6 @@ import (
 	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/metrics/podscrape"
 	"github.com/canaryctl/canaryctl/internal/metrics/prometheus"
-	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
 // openCount is how many requests are open on a version, and who says so: nobody, where
@@ -85,25 +84,17 @@ func (o *openReader) read(ctx context.Context, r metrics.Release, wanted func(ma
 
 // of looks at one version: at its Pods, where they may be read, else by the servers.
 // Each may take its time.
-func (o *openReader) of(ctx context.Context, route traffic.Route, version string) openCount {
-	if c, ok := o.ofPods(ctx, alone(route, version)); ok {
+func (o *openReader) of(ctx context.Context, alone metrics.Release) openCount {
+	if c, ok := o.ofPods(ctx, alone); ok {
 		return c
 	}
-	return o.ofServers(ctx, route, version)
-}
-
-// alone is one version of a route.
-func alone(route traffic.Route, version string) metrics.Release {
-	r := releaseOf(route)
-	r.Stable, r.Canary = version, ""
-	return r
+	return o.ofServers(ctx, alone)
 }
 
 // ofServers asks the servers alone.
-func (o *openReader) ofServers(ctx context.Context, route traffic.Route, version string) openCount {
+func (o *openReader) ofServers(ctx context.Context, r metrics.Release) openCount {
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
-	r := alone(route, version)
 	open, where := o.read(ctx, r, func(open map[string]uint64) bool { _, ok := open[r.Stable]; return ok })
 	return openCount{n: open[r.Stable], where: where}
 }

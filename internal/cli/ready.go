@@ -21,14 +21,12 @@ var errNoReadyPod = errors.New("has no ready Pod")
 // canAnswer returns an error unless a Pod of the version is ready: traffic for
 // it would be answered with 503.
 func canAnswer(ctx context.Context, f *Factory, router traffic.Router, route traffic.Route, version string) error {
-	selecting, ok := router.(traffic.Selecting)
-	if !ok {
-		return nil
-	}
-	selector, err := selecting.Selector(ctx, route, version)
+	backends, err := router.Backends(ctx, route, version)
 	if err != nil {
 		return err
 	}
+	backend := backends[0]
+	selector := backend.Selector()
 	client, err := f.Dynamic()
 	if err != nil {
 		return err
@@ -38,7 +36,7 @@ func canAnswer(ctx context.Context, f *Factory, router traffic.Router, route tra
 		return fmt.Errorf("list the Pods of %s in namespace %s: %w", version, route.Namespace, err)
 	}
 	for _, pod := range list.Items {
-		if ready(pod) {
+		if ready(pod) && backend.Selects(pod.GetLabels()) {
 			return nil
 		}
 	}

@@ -126,7 +126,7 @@ func (o *releaseOptions) run(ctx context.Context) error {
 		return err
 	}
 	if o.document == nil {
-		if err := o.suggest(ctx, p.route); err != nil {
+		if err := o.suggest(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -155,6 +155,8 @@ func (o *releaseOptions) admit(ctx context.Context, p *canaryPlan, release *cana
 	if p.live != nil {
 		o.made = p.live
 	}
+	measured := p.measured()
+	o.measured = &measured
 	return o.canary.admit(ctx, p, traffic.Admission{
 		Version: p.spec.Version, Release: release,
 		Notes: map[string]string{canary.PlanAnnotation: string(stored)},
@@ -224,11 +226,11 @@ func (r *runner) deployment(ctx context.Context, deployments workload.Deployment
 	if r.made != nil {
 		return r.made, nil
 	}
-	versions, err := deployments.Versions(ctx, route.App)
+	versions, err := deployments.Versions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	live, err := workload.Pick(versions, route.App, route.Position.Canary)
+	live, err := deployments.Pick(versions, route.Position.Canary)
 	return live.Object, err
 }
 

@@ -24,7 +24,7 @@ func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, rout
 	gone, keep := fresh.Previous(), plan.KeepStable.Std()
 	if plan.Promotion == canary.InPlace {
 		gone, keep = fresh.Canary, 0
-		d.settle(ctx, fresh)
+		d.settle(ctx, router, fresh)
 	}
 	if gone == "" || fresh.Position == nil || fresh.Position.Release == nil || fresh.Position.Release.ID != r.ID {
 		return nil // it went already, or another release began
@@ -40,14 +40,14 @@ func (d *runner) afterPromotion(ctx context.Context, router traffic.Router, rout
 	if _, err := old.remove(ctx, &old.mutation, router, fresh, gone); err != nil {
 		return fmt.Errorf("%s is promoted, and %s could not be removed: %w", r.Image, gone, err)
 	}
-	out.after(event.Retired, gone+" is removed")
+	out.after(event.Retired, old.gone(gone))
 	return nil
 }
 
 // settle leaves the stable Deployment as a roll by hand would. That it cannot is
 // nothing to fail for.
-func (d *runner) settle(ctx context.Context, route traffic.Route) {
-	deployments, err := d.f.Deployments(route)
+func (d *runner) settle(ctx context.Context, router traffic.Router, route traffic.Route) {
+	deployments, err := d.f.Deployments(ctx, router, route)
 	if err == nil {
 		err = settleStable(ctx, deployments, route)
 	}

@@ -32,8 +32,9 @@ type runner struct {
 	document *planfile.Document // nil for that of the route
 	filed    bool               // it is from a file, and not the route's
 
-	made   *unstructured.Unstructured // the canary's Deployment, where it was made here
-	goesOn bool                       // the release was begun before
+	made     *unstructured.Unstructured // the canary's Deployment, where it was made here
+	measured *metrics.Release           // likewise
+	goesOn   bool                       // the release was begun before
 
 	events     bool // as lines of JSON, on standard output
 	record     string
@@ -143,7 +144,11 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 	if err != nil {
 		return release.Result{}, err
 	}
-	deployments, err := d.f.Deployments(route)
+	measured, err := d.measure(ctx, router, route)
+	if err != nil {
+		return release.Result{}, err
+	}
+	deployments, err := d.f.reached(route, measured.Backends)
 	if err != nil {
 		return release.Result{}, err
 	}
@@ -153,7 +158,7 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 	}
 	engine, err := release.New(release.Config{
 		Plan: d.document.Plan(), Analysis: config, Route: route,
-		Router: watching, Workloads: deployments, Source: d.open(route), Every: d.source.interval,
+		Router: watching, Workloads: deployments, Source: d.open(measured), Every: d.source.interval,
 		GoesOn: d.goesOn, Lease: keeper{l}, Saved: before,
 		Prepare: func(ctx context.Context) error { return brokenFor(d.prepare(ctx, deployments, route, out.progress)) },
 		Roll: func(ctx context.Context) error {
@@ -201,8 +206,17 @@ func (d *runner) conclude(ctx context.Context, router traffic.Router, route traf
 	return hint.Wrap(fmt.Errorf("%w: the release stands at %s%%", ErrInterrupted, result.Release.Weight), "canaryctl resume goes on")
 }
 
+// measure is the route as metrics know it: as it was found when the canary was made, or
+// as it is now.
+func (d *runner) measure(ctx context.Context, router traffic.Router, route traffic.Route) (metrics.Release, error) {
+	if d.measured != nil {
+		return *d.measured, nil
+	}
+	return d.f.measured(ctx, router, route)
+}
+
 // open is the source of the counts for an engine. What it cannot see is said once.
-func (d *runner) open(route traffic.Route) release.Source {
+func (d *runner) open(measured metrics.Release) release.Source {
 	var said bool
 	return func(since time.Time) (release.Stream, error) {
 		client, err := d.f.Client()
@@ -214,7 +228,7 @@ func (d *runner) open(route traffic.Route) release.Source {
 		method := d.document.Spec.Analysis
 		source.warmUp, source.within = method.WarmUp.Std(), method.Unanswered.Within.Std()
 		source.metrics.orFailed(method.GRPCFailed)
-		places, err := source.places(client, releaseOf(route))
+		places, err := source.places(client, measured)
 		if err != nil {
 			return nil, err
 		}

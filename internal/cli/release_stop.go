@@ -17,11 +17,11 @@ func (d *runner) stops(deployments workload.Deployments, route traffic.Route) fu
 		return nil
 	}
 	return func(ctx context.Context) error {
-		versions, err := deployments.Versions(ctx, route.App)
+		versions, err := deployments.Versions(ctx)
 		if err != nil {
 			return err
 		}
-		v, err := workload.Pick(versions, route.App, route.Place().Canary)
+		v, err := deployments.Pick(versions, route.Place().Canary)
 		if errors.Is(err, workload.ErrNotFound) {
 			return nil // somebody removed it
 		}
@@ -48,7 +48,7 @@ func (*runner) stays(route traffic.Route, r release.Result) string {
 // stops nothing.
 func (*runner) tellRolled(ctx context.Context, deployments workload.Deployments, route traffic.Route, out *tellers) {
 	stable := route.Place().Stable
-	if ending, err := deployments.Ending(ctx, route.App, stable); err == nil && ending.Pods > 0 {
+	if ending, err := deployments.Ending(ctx, stable); err == nil && ending.Pods > 0 {
 		out.view.note(fmt.Sprintf("the Pods of %s are replaced one after the other: what is open on them %s", stable, ending))
 	}
 }

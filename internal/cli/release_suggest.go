@@ -10,7 +10,6 @@ import (
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/planfile"
-	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
 // suggestFrom is how far back a plan looks for the traffic that there is. A release
@@ -19,8 +18,8 @@ const suggestFrom = 5 * time.Minute
 
 // suggest makes a plan from the traffic that there is. Where none can be read the
 // plan is one for a service of which nothing is known, which takes longer.
-func (o *releaseOptions) suggest(ctx context.Context, route traffic.Route) error {
-	document, notes, err := o.suggested(ctx, route)
+func (o *releaseOptions) suggest(ctx context.Context, p *canaryPlan) error {
+	document, notes, err := o.suggested(ctx, p)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -36,12 +35,12 @@ func (o *releaseOptions) suggest(ctx context.Context, route traffic.Route) error
 	return nil
 }
 
-func (o *releaseOptions) suggested(ctx context.Context, route traffic.Route) (planfile.Document, []planfile.Note, error) {
+func (o *releaseOptions) suggested(ctx context.Context, p *canaryPlan) (planfile.Document, []planfile.Note, error) {
 	now := o.f.Clock.Now()
 	reading := plan{Factory: o.f, source: o.source.source, stored: stored{
 		prometheus: o.source.prometheus, metrics: o.source.metrics, begin: now.Add(-suggestFrom), end: now,
 	}}
-	release := releaseOf(route)
+	release := p.measured()
 	release.Canary = ""
 	u, err := reading.usual(ctx, release)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -18,6 +19,7 @@ type retirement struct {
 	wait    bool
 	timeout time.Duration
 	drain   time.Duration
+	missing bool // no Deployment of the version was found
 }
 
 func (r *retirement) addFlags(flags *pflag.FlagSet) {
@@ -33,17 +35,25 @@ func (r *retirement) checkDrain() error {
 	return nil
 }
 
-// remove lets what is open on a version end, takes it out of the route, deletes its Deployment, and only then
-// lets the route forget it: cut short anywhere, a second attempt finds its way.
+// remove lets what is open on a version end, takes it out of the route, and deletes its
+// Deployment. Only then go the subset, by which that is found, and what the route
+// remembers: cut short anywhere, a second attempt finds its way.
 func (r *retirement) remove(ctx context.Context, m *mutation, router traffic.Router, route traffic.Route, version string) (traffic.Route, error) {
-	if err := r.farewell(ctx, m, route, version); err != nil {
-		return route, err
-	}
-	after, err := router.Dismiss(ctx, route, version, m.write())
+	measured, deployments, err := r.reach(ctx, m, router, route, version)
 	if err != nil {
 		return route, err
 	}
-	if err := r.deleteDeployment(ctx, m, after, version); err != nil {
+	if err := r.farewell(ctx, m, deployments, measured, version); err != nil {
+		return route, err
+	}
+	after, err := router.Withdraw(ctx, route, version, m.write())
+	if err != nil {
+		return route, err
+	}
+	if err := r.deleteDeployment(ctx, m, deployments, version); err != nil {
+		return route, err
+	}
+	if after, err = router.Dismiss(ctx, after, version, m.write()); err != nil {
 		return route, err
 	}
 	if after.Position == nil {
@@ -55,17 +65,25 @@ func (r *retirement) remove(ctx context.Context, m *mutation, router traffic.Rou
 	}, m.write())
 }
 
-func (r *retirement) deleteDeployment(ctx context.Context, m *mutation, route traffic.Route, version string) error {
-	deployments, err := m.f.Deployments(route)
+// reach finds the Pods and the Deployment of a version while the route still names it.
+func (r *retirement) reach(ctx context.Context, m *mutation, router traffic.Router, route traffic.Route, version string) (metrics.Release, workload.Deployments, error) {
+	backends, err := router.Backends(ctx, route, append(route.Versions(), version)...)
+	if err != nil {
+		return metrics.Release{}, workload.Deployments{}, err
+	}
+	deployments, err := m.f.reached(route, backends)
+	measured := releaseOf(route)
+	measured.Stable, measured.Canary, measured.Backends = version, "", backends
+	return measured, deployments, err
+}
+
+func (r *retirement) deleteDeployment(ctx context.Context, m *mutation, deployments workload.Deployments, version string) error {
+	versions, err := deployments.Versions(ctx)
 	if err != nil {
 		return err
 	}
-	versions, err := deployments.Versions(ctx, route.App)
-	if err != nil {
-		return err
-	}
-	retired, err := workload.Pick(versions, route.App, version)
-	if errors.Is(err, workload.ErrNotFound) {
+	retired, err := deployments.Pick(versions, version)
+	if r.missing = errors.Is(err, workload.ErrNotFound); r.missing {
 		return nil
 	}
 	if err != nil {
@@ -93,6 +111,14 @@ func (r *retirement) deleteDeployment(ctx context.Context, m *mutation, route tr
 	}
 	m.note("Deployment %s: deleted", live)
 	return nil
+}
+
+// gone says what became of a version.
+func (r *retirement) gone(version string) string {
+	if r.missing {
+		return version + " is out of the route, and no Deployment of it was found"
+	}
+	return version + " is removed"
 }
 
 func (r *retirement) policy() string {

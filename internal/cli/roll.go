@@ -9,16 +9,16 @@ import (
 
 // rollStable gives the stable Deployment the canary's template.
 func rollStable(ctx context.Context, deployments workload.Deployments, route traffic.Route) error {
-	versions, err := deployments.Versions(ctx, route.App)
+	versions, err := deployments.Versions(ctx)
 	if err != nil {
 		return err
 	}
 	place := route.Place()
-	from, err := workload.Pick(versions, route.App, place.Canary)
+	from, err := deployments.Pick(versions, place.Canary)
 	if err != nil {
 		return err
 	}
-	to, err := workload.Pick(versions, route.App, place.Stable)
+	to, err := deployments.Pick(versions, place.Stable)
 	if err != nil {
 		return err
 	}
@@ -45,18 +45,18 @@ func settleStable(ctx context.Context, deployments workload.Deployments, route t
 }
 
 func stableDeployment(ctx context.Context, deployments workload.Deployments, route traffic.Route) (string, error) {
-	versions, err := deployments.Versions(ctx, route.App)
+	versions, err := deployments.Versions(ctx)
 	if err != nil {
 		return "", err
 	}
-	stable, err := workload.Pick(versions, route.App, route.Place().Stable)
+	stable, err := deployments.Pick(versions, route.Place().Stable)
 	return stable.Deployment, err
 }
 
 // ended says what became of the release that a route was in until just now, and
 // rolls the stable Deployment back where that was being rolled. By then the traffic
 // is where it can be best, so that nothing of this is an error.
-func (m *mutation) ended(ctx context.Context, before traffic.Route) {
+func (m *mutation) ended(ctx context.Context, router traffic.Router, before traffic.Route) {
 	r := running(before)
 	if r == nil {
 		return
@@ -65,15 +65,15 @@ func (m *mutation) ended(ctx context.Context, before traffic.Route) {
 	if !r.Rolling() {
 		return
 	}
-	if err := m.unroll(ctx, before); err != nil {
+	if err := m.unroll(ctx, router, before); err != nil {
 		m.note("the stable Deployment was being rolled to the new version, and Kubernetes goes on with that; kubectl rollout undo takes it back: %v", err)
 		return
 	}
 	m.note("the stable Deployment was being rolled to the new version, and has its old Pod template again")
 }
 
-func (m *mutation) unroll(ctx context.Context, route traffic.Route) error {
-	deployments, err := m.f.Deployments(route)
+func (m *mutation) unroll(ctx context.Context, router traffic.Router, route traffic.Route) error {
+	deployments, err := m.f.Deployments(ctx, router, route)
 	if err != nil {
 		return err
 	}

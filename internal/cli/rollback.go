@@ -71,7 +71,7 @@ func (o *rollback) run(ctx context.Context) error {
 	} else {
 		o.note("%s: %s already; nothing to roll back", d.after.Name, shares(d.after))
 	}
-	o.ended(ctx, d.before)
+	o.ended(ctx, d.router, d.before)
 	if err := o.print(d.after); err != nil {
 		return err
 	}
@@ -88,7 +88,9 @@ func (o *rollback) tellOpen(ctx context.Context, route traffic.Route, now bool) 
 	}
 	var open openCount
 	if reader, err := o.f.openReader(); err == nil && o.vs == "" {
-		open = reader.ofServers(ctx, route, version)
+		r := releaseOf(route)
+		r.Stable, r.Canary = version, ""
+		open = reader.ofServers(ctx, r)
 	}
 	switch {
 	case !now && (!open.seen() || open.n == 0):

@@ -72,7 +72,15 @@ func (o *status) gather(ctx context.Context, last *statusReport) (*statusReport,
 	if err != nil {
 		return nil, err
 	}
-	deployments, err := o.f.Deployments(route)
+	router, err := o.f.Router()
+	if err != nil {
+		return nil, err
+	}
+	backends, err := router.Backends(ctx, route, route.Versions()...)
+	if err != nil {
+		return nil, err
+	}
+	deployments, err := o.f.reached(route, backends)
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +93,8 @@ func (o *status) gather(ctx context.Context, last *statusReport) (*statusReport,
 	var restarts map[string]int
 	var errVersions, errRestarts error
 	var wg sync.WaitGroup
-	wg.Go(func() { versions, errVersions = deployments.Versions(ctx, route.App) })
-	wg.Go(func() { restarts, errRestarts = deployments.Restarts(ctx, route.App) })
+	wg.Go(func() { versions, errVersions = deployments.Versions(ctx) })
+	wg.Go(func() { restarts, errRestarts = deployments.Restarts(ctx) })
 	wg.Go(func() { o.measure(ctx, report, last) })
 	wg.Go(func() { report.Release = o.statusOf(ctx, route) })
 	wg.Wait()

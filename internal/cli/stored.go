@@ -110,11 +110,14 @@ func (s *stored) release(ctx context.Context, f *Factory, canary bool) (metrics.
 		}
 		return r, err
 	}
-	_, route, err := s.target.find(ctx, f, false)
+	router, route, err := s.target.find(ctx, f, false)
 	if err != nil {
 		return metrics.Release{}, err
 	}
-	r := releaseOf(route)
+	r, err := f.measured(ctx, router, route)
+	if err != nil {
+		return metrics.Release{}, err
+	}
 	r.Stable, r.Canary = cmp.Or(s.stable, r.Stable), cmp.Or(s.canary, r.Canary)
 	if canary && r.Canary == "" {
 		return r, hint.Wrap(noCanary(route), "name the versions of a release that is over with --stable and --canary")

@@ -14,8 +14,9 @@ import (
 type Identity []Mark
 
 // Mark is one way to tell. Labels are patterns that must match as a whole, with
-// what stands for the release in them: {namespace}, {app}, {service}, {version},
-// and {pod} for the names of a version's Pods, <app>-<version>-<hash>-<letters>.
+// what stands for the release in them: {namespace}, {app}, {service}, {version} for
+// the Pods' label of that name, {deployment}, and {pod} for the names of a version's
+// Pods, <deployment>-<hash>-<letters>.
 // An empty pattern matches a label that is not there.
 type Mark struct {
 	// Role is "stable" or "canary" where labels tell roles apart and not versions, and
@@ -43,10 +44,11 @@ const hashes = `-[0-9a-z]+-[0-9a-z]{5}`
 
 // fill puts a version of a release in the place of what stands for it.
 func fill(pattern string, r Release, version string) string {
+	w := r.workload(version)
 	return strings.NewReplacer(
 		"{namespace}", regexp.QuoteMeta(r.Namespace), "{app}", regexp.QuoteMeta(r.App),
-		"{service}", regexp.QuoteMeta(r.Service), "{version}", regexp.QuoteMeta(version),
-		"{pod}", regexp.QuoteMeta(r.App+"-"+version)+hashes,
+		"{service}", regexp.QuoteMeta(r.Service), "{version}", regexp.QuoteMeta(w.Label),
+		"{deployment}", regexp.QuoteMeta(w.Deployment), "{pod}", regexp.QuoteMeta(w.Deployment)+hashes,
 	).Replace(pattern)
 }
 
@@ -203,7 +205,7 @@ func (e *exact) match(value string) bool {
 
 // PodOf reports whether a Pod is of a version, by its name.
 func (r Release) PodOf(version, pod string) bool {
-	rest, ok := strings.CutPrefix(pod, r.App+"-"+version+"-")
+	rest, ok := strings.CutPrefix(pod, r.workload(version).Deployment+"-")
 	hash, own, two := strings.Cut(rest, "-")
 	return ok && two && hash != "" && len(own) == 5 && !strings.Contains(own, "-")
 }
@@ -242,16 +244,16 @@ func (m Mark) validate() error {
 		if _, err := newExact(label, fill(pattern, Release{}, "")); err != nil {
 			return err
 		}
-		tells = tells || strings.Contains(pattern, "{version}") || strings.Contains(pattern, "{pod}")
+		tells = tells || strings.Contains(pattern, "{version}") || strings.Contains(pattern, "{pod}") || strings.Contains(pattern, "{deployment}")
 	}
 	if !tells {
-		return errors.New("no label tells the versions apart: put {version} or {pod} where it stands in a label's value")
+		return errors.New("no label tells the versions apart: put {version}, {deployment} or {pod} where it stands in a label's value")
 	}
 	return nil
 }
 
 func placeholders() []string {
-	return []string{"{namespace}", "{app}", "{service}", "{version}", "{pod}"}
+	return []string{"{namespace}", "{app}", "{service}", "{version}", "{deployment}", "{pod}"}
 }
 
 func labelNames(labels map[string]string) error {

@@ -114,7 +114,7 @@ func TestProfilesThatCannotBe(t *testing.T) {
 		`- {name: p, latency: [{name: x, scale: 1}]}
 - {name: p, latency: [{name: x, scale: 1}]}`: "it is there twice",
 		`- {name: p, identity: [], latency: [{name: x, scale: 1}]}`:                                        "identity is empty",
-		`- {name: p, identity: [{labels: {ns: "{namespace}"}}], latency: [{name: x, scale: 1}]}`:           "put {version} or {pod}",
+		`- {name: p, identity: [{labels: {ns: "{namespace}"}}], latency: [{name: x, scale: 1}]}`:           "put {version}, {deployment} or {pod}",
 		`- {name: p, identity: [{labels: {v: "{vers}"}}], latency: [{name: x, scale: 1}]}`:                 "nothing is called {vers}",
 		`- {name: p, identity: [{labels: {v: "({version}"}}], latency: [{name: x, scale: 1}]}`:             "label v",
 		`- {name: p, identity: [{labels: {a-b: "{version}"}}], latency: [{name: x, scale: 1}]}`:            `"a-b" is no name of a label`,
@@ -127,7 +127,7 @@ func TestProfilesThatCannotBe(t *testing.T) {
 		`- {name: p, latency: [{name: x, scale: 1}], open: [{gauge: g, not: {a: b}}]}`:                     "a gauge counts all requests",
 		`- {name: p, latency: [{name: x, scale: 1}], open: [{gauge: 'sum(g)'}]}`:                           "no name of a metric",
 		`- {name: p, latency: [{name: x, scale: 1}], open: [{started: s, ended: e, not: {a: '('}}]}`:       "label a",
-		`- {name: p, latency: [{name: x, scale: 1}], open: [{gauge: g, identity: [{labels: {a: b}}]}]}`:    "put {version} or {pod}",
+		`- {name: p, latency: [{name: x, scale: 1}], open: [{gauge: g, identity: [{labels: {a: b}}]}]}`:    "put {version}, {deployment} or {pod}",
 		`- {name: p, errors: [{counters: {total: t}}]}`:                                                    "bad must say what failed",
 		`- {name: p, errors: [{counters: {bad: b}}]}`:                                                      "either total or good",
 		`- {name: p, errors: [{counters: {bad: b, good: g, total: t}}]}`:                                   "either total or good",

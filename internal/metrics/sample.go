@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/stats"
 )
 
@@ -14,12 +15,35 @@ import (
 type Release struct {
 	Namespace string
 	// App is the prefix of the Deployments' names, <app>-<version>, and the value
-	// of the label app of their Pods.
+	// of the label app of their Pods, where nothing else is known of them.
 	App string
 	// Service is the short name of the host that the route sends to.
 	Service string
 	// Stable and Canary are the two versions; without a canary, stable is meant alone.
 	Stable, Canary string
+	// Backends are where requests for the versions go, and so whose Pods are whose; with
+	// none, the labels app and version tell.
+	Backends canary.Backends
+	// Workloads are the versions' Deployments, by version, where they are known.
+	Workloads map[string]Workload
+}
+
+// Workload is a version as metrics name it.
+type Workload struct {
+	Deployment string
+	Label      string // the Pods' label version, which a mesh takes for the version; may be ""
+}
+
+// workload is what is known of a version's, or what canaryctl would make.
+func (r Release) workload(version string) Workload {
+	w, ok := r.Workloads[version]
+	if !ok {
+		w = Workload{Deployment: r.App + "-" + version}
+	}
+	if w.Label == "" {
+		w.Label = version
+	}
+	return w
 }
 
 // Versions are the two, or the one.

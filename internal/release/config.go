@@ -39,7 +39,7 @@ type Router interface {
 
 // Workloads tells of the Pods and Deployments of versions.
 type Workloads interface {
-	Watch(ctx context.Context, app string, versions []string, seen func(workload.Sight)) error
+	Watch(ctx context.Context, versions []string, seen func(workload.Sight)) error
 }
 
 // Lease keeps other engines away.

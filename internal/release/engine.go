@@ -138,7 +138,7 @@ func (e *Engine) begin(ctx context.Context, cancel context.CancelCauseFunc) {
 	})
 	versions := []string{e.from, e.to}
 	e.beside(func() {
-		_ = e.c.Workloads.Watch(ctx, e.c.Route.App, versions, func(s workload.Sight) { e.tell(ctx, func() { e.seeVersions(s) }) })
+		_ = e.c.Workloads.Watch(ctx, versions, func(s workload.Sight) { e.tell(ctx, func() { e.seeVersions(s) }) })
 	})
 	if e.c.Lease != nil {
 		e.beside(func() {

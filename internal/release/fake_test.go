@@ -102,6 +102,14 @@ func (w *world) Admit(_ context.Context, r traffic.Route, _ traffic.Admission, _
 	return r, nil
 }
 
+func (w *world) Backends(context.Context, traffic.Route, ...string) (canary.Backends, error) {
+	return nil, nil
+}
+
+func (w *world) Withdraw(ctx context.Context, r traffic.Route, version string, o traffic.Write) (traffic.Route, error) {
+	return w.Dismiss(ctx, r, version, o)
+}
+
 func (w *world) Dismiss(_ context.Context, r traffic.Route, _ string, _ traffic.Write) (traffic.Route, error) {
 	return r, nil
 }
@@ -179,7 +187,7 @@ func (w *world) watch(ctx context.Context, see func()) error {
 // pods makes it the workloads.
 type pods struct{ *world }
 
-func (p pods) Watch(ctx context.Context, _ string, versions []string, seen func(workload.Sight)) error {
+func (p pods) Watch(ctx context.Context, versions []string, seen func(workload.Sight)) error {
 	return p.watch(ctx, func() {
 		p.mu.Lock()
 		s := workload.Sight{Deployments: map[string]workload.Deployed{}}

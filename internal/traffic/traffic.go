@@ -6,6 +6,7 @@ package traffic
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 )
@@ -81,6 +82,17 @@ func (r Route) Previous() string {
 	return r.Position.Previous
 }
 
+// Versions are those that the route tells of: stable, canary and previous.
+func (r Route) Versions() []string {
+	versions := []string{r.Stable}
+	for _, v := range []string{r.Canary, r.Previous()} {
+		if v != "" && !slices.Contains(versions, v) {
+			versions = append(versions, v)
+		}
+	}
+	return versions
+}
+
 // Place is the route's position, or where one was never recorded, what the
 // route itself says of it.
 func (r Route) Place() canary.Position {
@@ -151,6 +163,9 @@ type Router interface {
 	// Find reads the route that the query means: one API request where the
 	// query names it. Errors wrap the sentinels above.
 	Find(ctx context.Context, q Query) (Route, error)
+	// Backends says where the requests for versions go: those that the route names,
+	// and one that is yet to be admitted.
+	Backends(ctx context.Context, r Route, versions ...string) (canary.Backends, error)
 	// Split sets weights on every rule that names both versions of the route.
 	// ErrNotSplit where there is none, ErrForeign where the route belongs to
 	// another tool.
@@ -160,21 +175,18 @@ type Router interface {
 	// ErrOtherCanary where the route has another canary, ErrConflict where a
 	// release was to begin and somebody else changed the route meanwhile.
 	Admit(ctx context.Context, r Route, a Admission, w Write) (Route, error)
-	// Dismiss makes a version unroutable: first the destination, then the
-	// subset. Of a canary it takes away what Admit added; a previous version it
+	// Withdraw takes a version's destinations out of the route, and leaves what its Pods
+	// are found by. Of a canary it takes away what Admit added; a previous version it
 	// takes away whole. ErrServing where the version still has weight.
+	Withdraw(ctx context.Context, r Route, version string, w Write) (Route, error)
+	// Dismiss makes a version unroutable: it is Withdraw, and then takes the subset
+	// away, too.
 	Dismiss(ctx context.Context, r Route, version string, w Write) (Route, error)
 	// Remember records the change's position and notes, and leaves the weights and
 	// what is beside them alone: the route need not name both versions. A position
 	// that says no more than the route itself does is taken off, unless a release
 	// is under way.
 	Remember(ctx context.Context, r Route, c Change, w Write) (Route, error)
-}
-
-// Selecting is a power that a router may have besides: to say by which labels
-// the requests for a version find their Pods.
-type Selecting interface {
-	Selector(ctx context.Context, r Route, version string) (map[string]string, error)
 }
 
 // Watching is a power that a router may have besides: to tell of every change.

@@ -12,27 +12,36 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/utils/clock"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/kube"
 )
 
-// Config says where the Deployments are.
+// Config says where the Deployments are, and what makes one a version of an application.
 type Config struct {
 	Client    dynamic.Interface
 	Namespace string
-	Clock     clock.WithTicker
+	// App is the value of the label "app", which Deployments have that the route sends
+	// nothing to, and a part of new ones' names.
+	App string
+	// Backends are where the route sends requests. Without any, the labels "app" and
+	// "version" tell.
+	Backends canary.Backends
+	Clock    clock.WithTicker
 }
 
-// Deployments works on the version Deployments of one namespace.
+// Deployments works on the version Deployments of one application.
 type Deployments struct {
 	client    dynamic.Interface
 	namespace string
+	app       string
+	backends  canary.Backends
 	clock     clock.WithTicker
 }
 
 // New returns the version Deployments that the configuration names.
 func New(c Config) Deployments {
-	return Deployments{client: c.Client, namespace: c.Namespace, clock: c.Clock}
+	return Deployments{client: c.Client, namespace: c.Namespace, app: c.App, backends: c.Backends, clock: c.Clock}
 }
 
 // Options of a write.

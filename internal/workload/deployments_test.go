@@ -38,7 +38,7 @@ func connect(t *testing.T, s *kubetest.Server) Deployments {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(Config{Client: client, Namespace: "default", Clock: clock.RealClock{}})
+	return New(Config{Client: client, Namespace: "default", App: "shop", Clock: clock.RealClock{}})
 }
 
 // at has the time told by another clock.
@@ -76,7 +76,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: {name: other-v1, labels: {app: other, version: v1}}
 `)
-	versions, err := connect(t, s).Versions(t.Context(), "shop")
+	versions, err := connect(t, s).Versions(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,10 +90,10 @@ metadata: {name: other-v1, labels: {app: other, version: v1}}
 	if diff := cmp.Diff(want, versions); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, err := Pick(versions, "shop", "v3"); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "live versions: v1, v2") {
+	if _, err := connect(t, s).Pick(versions, "v3"); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "live versions: v1, v2") {
 		t.Errorf("a version that is not there: %v", err)
 	}
-	if _, err := Pick(append(versions, versions[0]), "shop", "v1"); !errors.Is(err, ErrDuplicate) {
+	if _, err := connect(t, s).Pick(append(versions, versions[0]), "v1"); !errors.Is(err, ErrDuplicate) {
 		t.Errorf("a version that is there twice: %v", err)
 	}
 }

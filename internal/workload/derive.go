@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,9 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/hint"
 )
 
 // Spec says how the canary differs from the stable version.
@@ -23,6 +27,9 @@ type Spec struct {
 	Images map[string]string
 	// Labels and Annotations are set on the Deployment and on its Pods.
 	Labels, Annotations map[string]string
+	// Stable and Canary are where the route sends the requests for the two: the labels in
+	// which they differ are those that the canary's Pods need.
+	Stable, Canary canary.Backend
 }
 
 // Env is one environment variable.
@@ -35,7 +42,7 @@ func Derive(stable *unstructured.Unstructured, s Spec) (*unstructured.Unstructur
 	if _, err := parseImage(s.Image); err != nil {
 		return nil, err
 	}
-	d := &derivation{Spec: s, old: versionOf(stable), out: inherit(stable)}
+	d := &derivation{Spec: s, renaming: renamingTo(stable, s), out: inherit(stable)}
 	d.out.SetName(Name(s.App, s.Version))
 	d.annotate(stable.GetName())
 	d.relabel()
@@ -46,6 +53,9 @@ func Derive(stable *unstructured.Unstructured, s Spec) (*unstructured.Unstructur
 	}
 	d.mark()
 	d.containers()
+	if d.err == nil && len(s.Canary.Service) > 0 {
+		d.err = s.reached(podLabels(d.out))
+	}
 	if d.err != nil {
 		return nil, fmt.Errorf("derive the canary from Deployment %s/%s: %w", stable.GetNamespace(), stable.GetName(), d.err)
 	}
@@ -55,7 +65,7 @@ func Derive(stable *unstructured.Unstructured, s Spec) (*unstructured.Unstructur
 // derivation carries the first error, so that the steps read as a list.
 type derivation struct {
 	Spec
-	old string // the stable version
+	renaming
 	out *unstructured.Unstructured
 	err error
 }
@@ -84,22 +94,34 @@ func (d *derivation) share(stable *unstructured.Unstructured) {
 	}
 }
 
+// reached is an error unless the Service selects Pods with such labels.
+func (s Spec) reached(labels map[string]string) error {
+	for _, key := range slices.Sorted(maps.Keys(s.Canary.Service)) {
+		if want := s.Canary.Service[key]; labels[key] != want {
+			return hint.Wrap(fmt.Errorf("%w: the Service selects %s=%s, and the Pods of %s have %s=%s", ErrNotSelected, key, want, s.Version, key, cmp.Or(labels[key], "nothing")),
+				"take %s out of the Service's selector: the subsets tell the versions apart; nothing was changed", key)
+		}
+	}
+	return nil
+}
+
 // relabel makes every label and selector that said the stable version say the
 // canary's: a selector that still named the stable version would match nothing,
-// and an anti-affinity that did would spread the wrong Pods. Labels of other
-// names count as well when their value is the version: subsets may select them.
+// and an anti-affinity that did would spread the wrong Pods.
 func (d *derivation) relabel() {
+	labels, _, _ := unstructured.NestedMap(d.out.Object, "metadata", "labels")
+	d.renaming.labels(labels)
+	if labels == nil {
+		labels = map[string]any{}
+	}
+	labels[LabelVersion] = d.renaming[LabelVersion].to
+	d.set(labels, "metadata", "labels")
 	for _, path := range [][]string{
-		{"metadata", "labels"},
 		{"spec", "selector", "matchLabels"},
 		{"spec", "template", "metadata", "labels"},
 	} {
 		labels, _, _ := unstructured.NestedMap(d.out.Object, path...)
-		d.renaming().labels(labels)
-		for key, value := range labels {
-			d.set(value, append(path, key)...)
-		}
-		d.set(d.Version, append(path, LabelVersion)...)
+		d.set(d.on(labels), path...)
 	}
 	for _, path := range [][]string{
 		{"spec", "selector"},
@@ -107,11 +129,9 @@ func (d *derivation) relabel() {
 		{"spec", "template", "spec", "topologySpreadConstraints"},
 	} {
 		node, _, _ := unstructured.NestedFieldNoCopy(d.out.Object, path...)
-		d.renaming().selectors(node)
+		d.selectors(node)
 	}
 }
-
-func (d *derivation) renaming() renaming { return renaming{from: d.old, to: d.Version} }
 
 // mark sets labels and annotations that somebody asked for. Those that select the Pods
 // are not to be had: the Deployment would lose them.

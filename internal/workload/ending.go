@@ -51,15 +51,15 @@ func short(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 // Ending looks at the Pods of a version, in one request: who injects the sidecar, a
 // namespace or a template, does not matter then. Pods that are alike end alike; of
 // others the first to cut counts.
-func (d Deployments) Ending(ctx context.Context, app, version string) (Ending, error) {
-	pods, err := list[corev1.Pod](ctx, d, kube.Pods(), podsOf(app, []string{version}))
+func (d Deployments) Ending(ctx context.Context, version string) (Ending, error) {
+	pods, err := list[corev1.Pod](ctx, d, kube.Pods(), d.podsOf([]string{version}))
 	if err != nil {
 		return Ending{}, err
 	}
 	var first Ending
 	n := 0
 	for i := range pods {
-		if pods[i].DeletionTimestamp != nil || pods[i].Status.Phase != corev1.PodRunning {
+		if pods[i].DeletionTimestamp != nil || pods[i].Status.Phase != corev1.PodRunning || d.versionOfPod(pods[i].Labels) != version {
 			continue
 		}
 		if one := endingOf(&pods[i]); n == 0 || one.Cut < first.Cut {

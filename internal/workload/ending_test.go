@@ -61,7 +61,7 @@ func TestEnding(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, err := connect(t, s).Ending(t.Context(), "shop", "v2")
+			got, err := connect(t, s).Ending(t.Context(), "v2")
 			if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}

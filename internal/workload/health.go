@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/workload/diagnosis"
@@ -28,41 +27,33 @@ type Health struct {
 	Why string
 }
 
-// Health lists the Pods of versions of an application, by name, in one request.
+// Health lists the Pods of versions, by name, in one request.
 // Pods on their way out, and those that have ended for good and whose place
 // another takes, are left out.
-func (d Deployments) Health(ctx context.Context, app string, versions ...string) ([]Health, error) {
-	pods, err := list[corev1.Pod](ctx, d, kube.Pods(), podsOf(app, versions))
+func (d Deployments) Health(ctx context.Context, versions ...string) ([]Health, error) {
+	pods, err := list[corev1.Pod](ctx, d, kube.Pods(), d.podsOf(versions))
 	if err != nil {
 		return nil, err
 	}
-	return health(pods), nil
+	return d.health(pods, versions), nil
 }
 
-func podsOf(app string, versions []string) *metav1.LabelSelector {
-	return &metav1.LabelSelector{
-		MatchLabels: map[string]string{LabelApp: app},
-		MatchExpressions: []metav1.LabelSelectorRequirement{
-			{Key: LabelVersion, Operator: metav1.LabelSelectorOpIn, Values: versions},
-		},
-	}
-}
-
-func health(pods []corev1.Pod) []Health {
+func (d Deployments) health(pods []corev1.Pod, versions []string) []Health {
 	var all []Health
 	for i := range pods {
 		ended := pods[i].Status.Phase == corev1.PodSucceeded || pods[i].Status.Phase == corev1.PodFailed
-		if pods[i].DeletionTimestamp == nil && !ended {
-			all = append(all, healthOf(&pods[i]))
+		version := d.versionOfPod(pods[i].Labels)
+		if pods[i].DeletionTimestamp == nil && !ended && slices.Contains(versions, version) {
+			all = append(all, healthOf(&pods[i], version))
 		}
 	}
 	slices.SortFunc(all, func(a, b Health) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
-func healthOf(pod *corev1.Pod) Health {
+func healthOf(pod *corev1.Pod, version string) Health {
 	h := Health{
-		Name: pod.Name, Version: pod.Labels[LabelVersion], Created: pod.CreationTimestamp.Time,
+		Name: pod.Name, Version: version, Created: pod.CreationTimestamp.Time,
 		Ready: podReady(pod), Why: diagnosis.Pod(pod),
 	}
 	for _, c := range pod.Status.Conditions {

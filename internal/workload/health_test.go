@@ -71,7 +71,7 @@ status: {phase: Running}
 
 func TestHealth(t *testing.T) {
 	s := kubetest.New(t, restartedPod, loopingPod, unreadyPod, pullingPod, others)
-	got, err := connect(t, s).Health(t.Context(), "shop", "v1", "v2")
+	got, err := connect(t, s).Health(t.Context(), "v1", "v2")
 	if err != nil {
 		t.Fatal(err)
 	}

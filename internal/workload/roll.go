@@ -137,7 +137,7 @@ func rolledTemplate(stable, from *unstructured.Unstructured) (map[string]any, er
 	if old == nil || want == nil {
 		return nil, fmt.Errorf("one of the Deployments %s and %s has no Pod template", stable.GetName(), from.GetName())
 	}
-	names := renaming{from: versionOf(stable), to: versionOf(from)}
+	names := renamingBetween(stable, from)
 	metadata, wanted := child(old, "metadata"), child(want, "metadata")
 	wanted["labels"] = names.undoLabels(child(metadata, "labels"), child(wanted, "labels"))
 	selected, _, _ := unstructured.NestedMap(stable.Object, "spec", "selector", "matchLabels")
@@ -157,19 +157,22 @@ func rolledTemplate(stable, from *unstructured.Unstructured) (map[string]any, er
 }
 
 // undoLabels gives back to each label that the renaming changed its value from
-// before, and to the version its name.
+// before. Canaries that were derived by what labels say, not by which they are, have
+// theirs given back, too.
 func (r renaming) undoLabels(before, after map[string]any) map[string]any {
-	renamed := maps.Clone(before)
-	r.labels(renamed)
-	renamed[LabelVersion] = r.to
+	renamed, version := r.on(before), r[LabelVersion]
 	for key, value := range after {
-		if was, ok := before[key]; ok && renamed[key] == value {
+		was, ok := before[key]
+		if ok && (renamed[key] == value || was == version.from && value == version.to) {
 			after[key] = was
 		}
 	}
-	after[LabelVersion] = before[LabelVersion]
-	if after[LabelVersion] == nil {
-		delete(after, LabelVersion)
+	for key := range r {
+		if was, ok := before[key]; ok {
+			after[key] = was
+		} else {
+			delete(after, key)
+		}
 	}
 	return after
 }
@@ -183,7 +186,7 @@ func (r renaming) undoSelectors(before, after any) (any, bool) {
 	if equality.Semantic.DeepEqual(renamed[""], after) {
 		return before, before != nil
 	}
-	renaming{from: r.to, to: r.from}.selectors(after)
+	r.back().selectors(after)
 	return after, after != nil
 }
 

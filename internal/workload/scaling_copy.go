@@ -12,7 +12,10 @@ import (
 // version is: each belongs to the canary's Deployment, goes when that goes, and
 // stays with it when it is promoted.
 func (s Scaling) copies(canary *unstructured.Unstructured) []*unstructured.Unstructured {
-	names := renaming{from: s.Version.Version, to: versionOf(canary)}
+	if s.Version.Object == nil {
+		return nil // nothing was looked for
+	}
+	names := renamingBetween(s.Version.Object, canary)
 	var out []*unstructured.Unstructured
 	for _, source := range s.Autoscalers {
 		o := names.copyOf(source, canary)
@@ -51,11 +54,6 @@ func (s Scaling) budgeted(pods map[string]string, canary *unstructured.Unstructu
 	return false
 }
 
-func podLabels(deployment *unstructured.Unstructured) map[string]string {
-	labels, _, _ := unstructured.NestedStringMap(deployment.Object, "spec", "template", "metadata", "labels")
-	return labels
-}
-
 // copyOf is derived as the canary's Deployment is: without what belongs to the
 // source alone, and with the canary's version where it said the stable one.
 func (r renaming) copyOf(source, canary *unstructured.Unstructured) *unstructured.Unstructured {
@@ -79,7 +77,7 @@ func (r renaming) copyOf(source, canary *unstructured.Unstructured) *unstructure
 
 // name calls shop-v1 shop-v2, and shop, which says no version, shop-v2 too.
 func (r renaming) name(source string, canary *unstructured.Unstructured) string {
-	if versioned, ok := strings.CutSuffix(source, "-"+r.from); ok {
+	if versioned, ok := strings.CutSuffix(source, "-"+r[LabelVersion].from); ok {
 		source = versioned
 	}
 	return Name(source, versionOf(canary))

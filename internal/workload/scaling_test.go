@@ -88,11 +88,11 @@ func inheriting(t *testing.T, objects ...string) (*kubetest.Server, Deployments,
 
 func inheritAll(t *testing.T, d Deployments, canary *unstructured.Unstructured, o Options) ([]string, error) {
 	t.Helper()
-	versions, err := d.Versions(t.Context(), "shop")
+	versions, err := d.Versions(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	stable, err := Pick(versions, "shop", "v1")
+	stable, err := d.Pick(versions, "v1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ spec: {minAvailable: 1, selector: {matchLabels: {app: nobody}}}
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, d, canary := inheriting(t, budgetYAML)
-			versions, err := d.Versions(t.Context(), "shop")
+			versions, err := d.Versions(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -266,7 +266,7 @@ func TestInheritScalingIsCutShort(t *testing.T) {
 	for n := range 6 {
 		for _, lost := range []bool{false, true} {
 			s, d, canary := inheriting(t, hpaYAML, budgetYAML)
-			versions, err := d.Versions(t.Context(), "shop")
+			versions, err := d.Versions(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -304,7 +304,7 @@ func TestLeft(t *testing.T) {
 	if _, err := inheritAll(t, d, canary, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	versions, err := d.Versions(t.Context(), "shop")
+	versions, err := d.Versions(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

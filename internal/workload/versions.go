@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/canaryctl/canaryctl/internal/hint"
@@ -31,21 +30,25 @@ type Version struct {
 	Object *unstructured.Unstructured
 }
 
-// Versions lists the live versions of an application, by name, in one request.
+// Versions lists the live versions of the application, by name, in one request.
 // Deployments that are being deleted are not live.
-func (d Deployments) Versions(ctx context.Context, app string) ([]Version, error) {
-	selector := labels.Set{LabelApp: app}.String()
-	list, err := d.resource().List(ctx, metav1.ListOptions{LabelSelector: selector})
+func (d Deployments) Versions(ctx context.Context) ([]Version, error) {
+	list, err := d.resource().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("list the Deployments of %s in namespace %s: %w", app, d.namespace, err)
+		return nil, fmt.Errorf("list the Deployments of %s in namespace %s: %w", d.app, d.namespace, err)
+	}
+	var live []*unstructured.Unstructured
+	for i := range list.Items {
+		if list.Items[i].GetDeletionTimestamp() == nil {
+			live = append(live, &list.Items[i])
+		}
 	}
 	var out []Version
-	for i := range list.Items {
-		obj := &list.Items[i]
-		if obj.GetDeletionTimestamp() != nil || versionOf(obj) == "" {
+	for i, name := range d.names(live) {
+		if name == "" {
 			continue
 		}
-		v, err := describe(app, obj)
+		v, err := d.describe(name, live[i])
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +59,7 @@ func (d Deployments) Versions(ctx context.Context, app string) ([]Version, error
 }
 
 // Pick returns the one live version of that name.
-func Pick(versions []Version, app, version string) (Version, error) {
+func (d Deployments) Pick(versions []Version, version string) (Version, error) {
 	var found []Version
 	var have []string
 	for _, v := range versions {
@@ -73,17 +76,17 @@ func Pick(versions []Version, app, version string) (Version, error) {
 			have = []string{"none"}
 		}
 		return Version{}, hint.Wrap(
-			fmt.Errorf("%w: no Deployment has the labels %s=%s and %s=%s (live versions: %s)",
-				ErrNotFound, LabelApp, app, LabelVersion, version, strings.Join(have, ", ")),
+			fmt.Errorf("%w: no Deployment's Pods have the labels %s (live versions: %s)",
+				ErrNotFound, d.told(version), strings.Join(have, ", ")),
 			"label the Deployment and its Pod template so, or name another application with --app")
 	}
-	return Version{}, duplicate(app, version, found[0].Deployment, found[1].Deployment)
+	return Version{}, d.duplicate(version, found[0].Deployment, found[1].Deployment)
 }
 
-func duplicate(app, version, one, other string) error {
+func (d Deployments) duplicate(version, one, other string) error {
 	return hint.Wrap(
-		fmt.Errorf("%w: %s and %s both have the labels %s=%s and %s=%s",
-			ErrDuplicate, one, other, LabelApp, app, LabelVersion, version),
+		fmt.Errorf("%w: %s and %s, whose Pods have the labels %s",
+			ErrDuplicate, one, other, d.told(version)),
 		"delete or relabel one of them")
 }
 
@@ -97,13 +100,13 @@ func versionOf(deployment *unstructured.Unstructured) string {
 	return version
 }
 
-func describe(app string, obj *unstructured.Unstructured) (Version, error) {
+func (d Deployments) describe(version string, obj *unstructured.Unstructured) (Version, error) {
 	typed, err := typedDeployment(obj)
 	if err != nil {
 		return Version{}, err
 	}
 	v := Version{
-		Version:    versionOf(obj),
+		Version:    version,
 		Deployment: obj.GetName(),
 		Desired:    int(desired(typed)),
 		Ready:      int(typed.Status.ReadyReplicas),
@@ -113,7 +116,7 @@ func describe(app string, obj *unstructured.Unstructured) (Version, error) {
 	for _, c := range typed.Spec.Template.Spec.Containers {
 		v.Images = append(v.Images, c.Image)
 	}
-	v.Image = imageOf(app, typed)
+	v.Image = imageOf(d.app, typed)
 	return v, nil
 }
 
@@ -148,15 +151,19 @@ func Ready(obj *unstructured.Unstructured) bool {
 
 // Restarts counts how often the containers of each version's present Pods were
 // restarted, in one request.
-func (d Deployments) Restarts(ctx context.Context, app string) (map[string]int, error) {
-	pods, err := list[corev1.Pod](ctx, d, kube.Pods(), &metav1.LabelSelector{MatchLabels: map[string]string{LabelApp: app}})
+func (d Deployments) Restarts(ctx context.Context) (map[string]int, error) {
+	by := d.backends.Common()
+	if len(by) == 0 {
+		by = map[string]string{LabelApp: d.app}
+	}
+	pods, err := list[corev1.Pod](ctx, d, kube.Pods(), &metav1.LabelSelector{MatchLabels: by})
 	if err != nil {
 		return nil, err
 	}
 	restarts := map[string]int{}
 	for _, pod := range pods {
 		for _, c := range pod.Status.ContainerStatuses {
-			restarts[pod.Labels[LabelVersion]] += int(c.RestartCount)
+			restarts[d.versionOfPod(pod.Labels)] += int(c.RestartCount)
 		}
 	}
 	return restarts, nil

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -66,20 +68,19 @@ type Deployed struct {
 	Object *unstructured.Unstructured
 }
 
-// Watch tells seen of the Pods and Deployments of versions of an application as
-// they are, and again after every change, one call at a time, until the context
+// Watch tells seen of the Pods and Deployments of versions as they are, and again after every change, one call at a time, until the context
 // ends: that is its error. It outlives everything else: what cannot be known is
 // told in Sight.Err, and tried again within about a second. One version in two
 // Deployments is such an error, which wraps ErrDuplicate.
 //
 // It costs two requests that last, and a few more now and then while a version is
 // not ready, to find out why.
-func (d Deployments) Watch(ctx context.Context, app string, versions []string, seen func(Sight)) error {
-	pods, err := selected(kube.Pods(), podsOf(app, versions))
+func (d Deployments) Watch(ctx context.Context, versions []string, seen func(Sight)) error {
+	pods, err := selected(kube.Pods(), d.podsOf(versions))
 	if err != nil {
-		return fmt.Errorf("watch %s in namespace %s: %w", app, d.namespace, err)
+		return fmt.Errorf("watch %s in namespace %s: %w", d.app, d.namespace, err)
 	}
-	w := &watcher{deployments: d, app: app, watches: newWatches(), versions: map[string]*watchedVersion{}}
+	w := &watcher{deployments: d, watches: newWatches(), versions: map[string]*watchedVersion{}}
 	for _, v := range versions {
 		w.versions[v] = &watchedVersion{}
 	}
@@ -89,7 +90,7 @@ func (d Deployments) Watch(ctx context.Context, app string, versions []string, s
 	defer w.watches.running.Wait()
 	defer stop()
 	follow(within, w.watches, d, pods, w.hearPods)
-	follow(within, w.watches, d, selection{resource: kube.Deployments(), labels: LabelApp + "=" + app}, w.hearDeployments)
+	follow(within, w.watches, d, selection{resource: kube.Deployments()}, w.hearDeployments)
 	for w.watches.next(within, ticker.C()) {
 		if w.examine(within); w.changed && w.known() {
 			w.changed = false
@@ -102,7 +103,6 @@ func (d Deployments) Watch(ctx context.Context, app string, versions []string, s
 // watcher is what a Watch knows. All of it belongs to the loop.
 type watcher struct {
 	deployments Deployments
-	app         string
 	watches     *watches
 
 	pods     []corev1.Pod
@@ -136,16 +136,18 @@ func (w *watcher) hearPods(_ []*unstructured.Unstructured, pods []corev1.Pod, er
 }
 
 func (w *watcher) hearDeployments(objects []*unstructured.Unstructured, found []appsv1.Deployment, err error) {
-	w.noDeployments, w.changed = err, true
 	if err != nil {
+		w.noDeployments, w.changed = err, true
 		return
 	}
-	w.sawDeployments = true
+	before := w.seen()
+	w.changed = w.changed || w.noDeployments != nil || !w.sawDeployments
+	w.noDeployments, w.sawDeployments = nil, true
 	for _, v := range w.versions {
 		v.object, v.deployment, v.duplicate = nil, nil, ""
 	}
-	for i := range found {
-		v := w.versions[versionOf(objects[i])]
+	for i, name := range w.deployments.names(objects) {
+		v := w.versions[name]
 		switch {
 		case v == nil:
 		case v.deployment == nil || v.deployment.DeletionTimestamp != nil: // its successor has the version
@@ -154,6 +156,19 @@ func (w *watcher) hearDeployments(objects []*unstructured.Unstructured, found []
 			v.duplicate = found[i].Name
 		}
 	}
+	w.changed = w.changed || !maps.Equal(before, w.seen())
+}
+
+// seen tells what the Deployments of the versions are: those of other applications in
+// the namespace change, too.
+func (w *watcher) seen() map[string]string {
+	all := map[string]string{}
+	for name, v := range w.versions {
+		if v.object != nil {
+			all[name] = string(v.object.GetUID()) + v.object.GetResourceVersion() + v.duplicate
+		}
+	}
+	return all
 }
 
 // examine looks for what keeps versions from becoming ready. Evidence is read
@@ -201,11 +216,12 @@ func (w *watcher) podsOf(deployment *appsv1.Deployment) []corev1.Pod {
 }
 
 func (w *watcher) sight() Sight {
-	s := Sight{Pods: health(w.pods), Deployments: map[string]Deployed{}, Err: cmp.Or(w.noPods, w.noDeployments)}
+	versions := slices.Collect(maps.Keys(w.versions))
+	s := Sight{Pods: w.deployments.health(w.pods, versions), Deployments: map[string]Deployed{}, Err: cmp.Or(w.noPods, w.noDeployments)}
 	for name, v := range w.versions {
-		s.Deployments[name] = v.deployed(w.app)
+		s.Deployments[name] = v.deployed(w.deployments.app)
 		if v.duplicate != "" {
-			s.Err = cmp.Or(s.Err, duplicate(w.app, name, v.deployment.Name, v.duplicate))
+			s.Err = cmp.Or(s.Err, w.deployments.duplicate(name, v.deployment.Name, v.duplicate))
 		}
 	}
 	return s

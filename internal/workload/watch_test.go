@@ -34,7 +34,7 @@ func watch(t *testing.T, s *kubetest.Server) watching {
 	w, done := watching{t, s, make(chan Sight)}, make(chan error)
 	d := asPeopleDo(t, s)
 	go func() {
-		done <- d.Watch(ctx, "shop", []string{"v1", "v2"}, func(seen Sight) {
+		done <- d.Watch(ctx, []string{"v1", "v2"}, func(seen Sight) {
 			select {
 			case w.sights <- seen:
 			case <-ctx.Done():
@@ -65,7 +65,7 @@ func asPeopleDo(t *testing.T, s *kubetest.Server) Deployments {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(Config{Client: client, Namespace: "default", Clock: clock.RealClock{}})
+	return New(Config{Client: client, Namespace: "default", App: "shop", Clock: clock.RealClock{}})
 }
 
 // until returns the first sight that is as wanted.

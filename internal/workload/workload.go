@@ -27,8 +27,10 @@ var (
 	ErrContainer = errors.New("cannot tell which container is the application")
 	ErrVersion   = errors.New("invalid version")
 	ErrExists    = errors.New("the version exists and is different")
-	ErrNotReady  = errors.New("the version does not become ready")
-	ErrTimeout   = errors.New("timed out")
+	// ErrNotSelected: no request would reach the version.
+	ErrNotSelected = errors.New("the Service would not select the version's Pods")
+	ErrNotReady    = errors.New("the version does not become ready")
+	ErrTimeout     = errors.New("timed out")
 )
 
 // Name is what the Deployment of a version is called.

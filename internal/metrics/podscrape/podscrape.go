@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 
@@ -131,7 +132,7 @@ func (s *Scraper) read(ctx context.Context) ([]metrics.Point, error) {
 
 func (s *Scraper) noPods() error {
 	r := s.config.Release
-	return fmt.Errorf("%w: no Pod runs in namespace %s with app=%s and version %s",
+	return fmt.Errorf("%w: no Pod runs in namespace %s that is %s's, of version %s",
 		metrics.ErrNoData, r.Namespace, r.App, strings.Join(r.Versions(), " or "))
 }
 
@@ -173,11 +174,33 @@ func (s *Scraper) begin(at time.Time) error {
 	return nil
 }
 
+// selector selects the Pods of both versions, and perhaps a few more.
+func (s *Scraper) selector() string {
+	r := s.config.Release
+	if common := r.Backends.Only(r.Versions()...).Common(); len(common) > 0 {
+		return labels.Set(common).String()
+	}
+	return fmt.Sprintf("app=%s,version in (%s)", r.App, strings.Join(r.Versions(), ","))
+}
+
+// versionOf is that of a Pod, or "" of one that requests for the versions do not reach.
+func (s *Scraper) versionOf(pod *corev1.Pod) string {
+	r := s.config.Release
+	version := pod.Labels["version"]
+	if len(r.Backends) > 0 {
+		version, _ = r.Backends.VersionOf(pod.Labels)
+	}
+	if !slices.Contains(r.Versions(), version) {
+		return ""
+	}
+	return version
+}
+
 // pods lists the running Pods of both versions.
 func (s *Scraper) pods(ctx context.Context) ([]corev1.Pod, error) {
 	r := s.config.Release
 	list, err := s.client.Resource(kube.Pods()).Namespace(r.Namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: fmt.Sprintf("app=%s,version in (%s)", r.App, strings.Join(r.Versions(), ",")),
+		LabelSelector: s.selector(),
 	})
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
@@ -191,7 +214,7 @@ func (s *Scraper) pods(ctx context.Context) ([]corev1.Pod, error) {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &pod); err != nil {
 			return nil, fmt.Errorf("read Pod %s: %w", list.Items[i].GetName(), err)
 		}
-		if pod.Status.Phase == corev1.PodRunning {
+		if pod.Status.Phase == corev1.PodRunning && s.versionOf(&pod) != "" {
 			pods = append(pods, pod)
 		}
 	}
@@ -256,7 +279,7 @@ func (s *Scraper) scrape(ctx context.Context, pod *corev1.Pod, at time.Time) ([]
 	if err != nil {
 		return nil, err
 	}
-	version := pod.Labels["version"]
+	version := s.versionOf(pod)
 	for i := range points {
 		p := &points[i]
 		p.At, p.Version, p.Pod = at, version, pod.Name

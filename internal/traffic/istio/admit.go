@@ -119,20 +119,21 @@ func twin(stable any, version string) any {
 	return m
 }
 
-// subsetLabels are the labels of a new version's subset: those of the stable
-// one, with the version in place of the stable version.
+// subsetLabels are the labels of a new version's subset: those of the stable one, of
+// which the one that tells versions apart says the new one. That is the label "version",
+// else those that say the stable version's name, else there is none yet.
 func subsetLabels(stable map[string]string, stableVersion, version string) map[string]string {
 	labels := maps.Clone(stable)
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	replaced := false
+	_, told := labels["version"]
 	for name, value := range labels {
-		if value == stableVersion {
-			labels[name], replaced = version, true
+		if !told && value == stableVersion && name != "app" {
+			labels[name] = version
 		}
 	}
-	if !replaced {
+	if told || maps.Equal(labels, stable) {
 		labels["version"] = version
 	}
 	return labels

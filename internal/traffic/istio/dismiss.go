@@ -14,18 +14,35 @@ import (
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
-// Dismiss makes a version unroutable, destination before subset. The position
-// stays: it is what a second attempt starts from, should this one be cut short.
+// Dismiss is Withdraw, and then takes the subset away. The position stays: it is what a
+// second attempt starts from, should this one be cut short.
 func (r *Router) Dismiss(ctx context.Context, route traffic.Route, version string, w traffic.Write) (traffic.Route, error) {
-	whole := version != route.Canary
 	others, err := r.others(ctx, route)
 	if err != nil {
 		return traffic.Route{}, err
 	}
+	after, err := r.withdraw(ctx, route, version, others, w)
+	if err != nil {
+		return traffic.Route{}, err
+	}
+	return after, r.removeSubset(ctx, route, version, version != route.Canary, others, w)
+}
+
+// Withdraw takes a version's destinations out of the route.
+func (r *Router) Withdraw(ctx context.Context, route traffic.Route, version string, w traffic.Write) (traffic.Route, error) {
+	others, err := r.others(ctx, route)
+	if err != nil {
+		return traffic.Route{}, err
+	}
+	return r.withdraw(ctx, route, version, others, w)
+}
+
+func (r *Router) withdraw(ctx context.Context, route traffic.Route, version string, others []unstructured.Unstructured, w traffic.Write) (traffic.Route, error) {
+	whole := version != route.Canary
 	if err := servedByOthers(others, route, version); err != nil {
 		return traffic.Route{}, err
 	}
-	after, err := r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
+	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
 		if version == fresh.Stable {
 			return nil, fmt.Errorf("%s: %w: %s is the stable version", fresh, traffic.ErrServing, version)
 		}
@@ -40,10 +57,6 @@ func (r *Router) Dismiss(ctx context.Context, route traffic.Route, version strin
 		}
 		return leave(vs, rules, fresh, version).after(p, vs), nil
 	})
-	if err != nil {
-		return traffic.Route{}, err
-	}
-	return after, r.removeSubset(ctx, route, version, whole, others, w)
 }
 
 // others are the other VirtualServices of the namespace.

@@ -186,7 +186,7 @@ spec:
 	}
 }
 
-func TestSelector(t *testing.T) {
+func TestBackends(t *testing.T) {
 	const service = `
 apiVersion: v1
 kind: Service
@@ -200,17 +200,17 @@ spec: {selector: {app.kubernetes.io/name: echo}}
 		want    map[string]string
 	}{
 		{"Service and subset", one + "---" + service, "v1", map[string]string{"app.kubernetes.io/name": "echo", "version": "v1", "tier": "web"}},
-		{"version without a subset", one + "---" + service, "v2", map[string]string{"app.kubernetes.io/name": "echo", "version": "v2"}},
+		{"version without a subset", one + "---" + service, "v2", map[string]string{"app.kubernetes.io/name": "echo", "version": "v2", "tier": "web"}},
 		{"no Service, no DestinationRule", strings.Split(one, "---")[0], "v1", map[string]string{"app": "echo", "version": "v1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			router := newRouter(t, kubetest.New(t, test.objects))
 			route := traffic.Route{Namespace: "default", Name: "echo", Host: "echo", App: "echo", Stable: "v1", Weights: canary.AllStable()}
-			got, err := router.Selector(t.Context(), route, test.version)
+			got, err := router.Backends(t.Context(), route, test.version)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := cmp.Diff(test.want, got[0].Selector()); diff != "" {
 				t.Errorf("labels (-want +got):\n%s", diff)
 			}
 		})
@@ -229,11 +229,11 @@ func TestAdmittedSubset(t *testing.T) {
 	if _, err := router.Admit(t.Context(), route, traffic.Admission{Version: "v2"}, traffic.Write{}); err != nil {
 		t.Fatal(err)
 	}
-	got, err := router.Selector(t.Context(), route, "v2")
+	got, err := router.Backends(t.Context(), route, "v2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]string{"app": "echo", "version": "v2", "tier": "web"}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{"app": "echo", "version": "v2", "tier": "web"}, got[0].Selector()); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
 	}
 	var order []string

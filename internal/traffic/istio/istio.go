@@ -40,9 +40,8 @@ type Router struct {
 }
 
 var (
-	_ traffic.Router    = (*Router)(nil)
-	_ traffic.Selecting = (*Router)(nil)
-	_ traffic.Watching  = (*Router)(nil)
+	_ traffic.Router   = (*Router)(nil)
+	_ traffic.Watching = (*Router)(nil)
 )
 
 // New returns a router on Istio.
