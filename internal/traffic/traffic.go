@@ -21,6 +21,7 @@ var (
 	ErrConflict     = errors.New("route was changed by somebody else")
 	ErrOtherCanary  = errors.New("another canary is in place")
 	ErrServing      = errors.New("version still gets traffic")
+	ErrUnsupported  = errors.New("is not supported yet")
 )
 
 // Query says which route is meant; an empty field is found by itself where only
@@ -44,6 +45,9 @@ type Route struct {
 	Name      string
 	Host      string
 	App       string
+	// Elsewhere is the namespace of the host's Pods where that is not the route's
+	// own, or "".
+	Elsewhere string
 	Stable    string
 	Canary    string // empty when the route names one version only
 	Weights   canary.Weights
@@ -172,6 +176,14 @@ type Router interface {
 // the requests for a version find their Pods.
 type Selecting interface {
 	Selector(ctx context.Context, r Route, version string) (map[string]string, error)
+}
+
+// Owning is a power that a router may have besides: to tell whose route it is.
+type Owning interface {
+	// Owned is an error that wraps ErrForeign where another tool writes the route
+	// or what goes with it, and nil where nothing says so. Unlike the writes, which
+	// refuse what they read anyway, it looks everywhere.
+	Owned(ctx context.Context, r Route) error
 }
 
 // Watching is a power that a router may have besides: to tell of every change.

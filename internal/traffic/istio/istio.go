@@ -42,6 +42,7 @@ type Router struct {
 var (
 	_ traffic.Router    = (*Router)(nil)
 	_ traffic.Selecting = (*Router)(nil)
+	_ traffic.Owning    = (*Router)(nil)
 	_ traffic.Watching  = (*Router)(nil)
 )
 

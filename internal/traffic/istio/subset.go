@@ -106,12 +106,12 @@ func (r *Router) addSubset(ctx context.Context, route traffic.Route, version str
 	}
 	t := destinationRule(route.Namespace, found.GetName())
 	_, err = r.write(ctx, t, found, w, func(dr *unstructured.Unstructured) (patch, error) {
+		if err := r.owned(ctx, t, dr); err != nil {
+			return nil, err
+		}
 		s := subsetsOf(dr)
 		if s.index(version) >= 0 {
 			return nil, nil
-		}
-		if err := owned(t, dr); err != nil {
-			return nil, err
 		}
 		subset := s.twin(route.Stable, version)
 		p := annotate(dr, map[string]string{addedSubsets: strings.Join(append(added(dr), version), ",")})
@@ -155,7 +155,7 @@ func (r *Router) removeSubset(ctx context.Context, route traffic.Route, version 
 		if i < 0 {
 			return nil, nil
 		}
-		if err := owned(t, dr); err != nil {
+		if err := r.owned(ctx, t, dr); err != nil {
 			return nil, err
 		}
 		left := slices.DeleteFunc(added(dr), func(v string) bool { return v == version })

@@ -14,16 +14,12 @@ import (
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
-// managedByRollouts marks the routes that Argo Rollouts writes
-// (https://argo-rollouts.readthedocs.io/en/stable/features/traffic-management/istio/).
-const managedByRollouts = "argo-rollouts.argoproj.io/managed-by-rollouts"
-
 // view is the snapshot of a VirtualService as the route of one host.
 func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error) {
 	route := traffic.Route{
 		Kind: "VirtualService", Namespace: vs.GetNamespace(), Name: vs.GetName(), Host: host,
 		Version: vs.GetResourceVersion(), Raw: vs, Weights: canary.AllStable(),
-		Notes: notesOf(vs), Author: kube.Author(vs),
+		Notes: notesOf(vs), Author: kube.Author(vs), Elsewhere: otherNamespace(host, vs.GetNamespace()),
 	}
 	rules := rulesOf(vs)
 	route.Position = positionOf(vs, versionsOf(rules, host, route.Namespace))
@@ -141,14 +137,4 @@ func weightsOf(rules []rule, route traffic.Route) (canary.Weights, bool) {
 		}
 	}
 	return canary.Weights{}, false
-}
-
-// owned refuses a route that another tool writes.
-func owned(t target, o *unstructured.Unstructured) error {
-	rollout, ok := o.GetAnnotations()[managedByRollouts]
-	if !ok {
-		return nil
-	}
-	return hint.Wrap(fmt.Errorf("%s: %w: the Argo Rollout %q writes its weights", t, traffic.ErrForeign, rollout),
-		"move traffic with: kubectl argo rollouts promote|abort %s -n %s", rollout, t.namespace)
 }
