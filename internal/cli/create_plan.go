@@ -36,6 +36,9 @@ func (o *createCanary) plan(ctx context.Context) (*canaryPlan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := unsupported(ctx, router, route); err != nil {
+		return nil, err
+	}
 	deployments, err := o.f.Deployments(route)
 	if err != nil {
 		return nil, err
@@ -78,6 +81,9 @@ func (p *canaryPlan) pickStable(ctx context.Context, versions []workload.Version
 				p.stable = v
 				return nil
 			}
+		}
+		if why := p.deployments.Explain(ctx, p.spec.App, p.route.Stable, selector); why != nil {
+			err = why
 		}
 	}
 	if err != nil {

@@ -66,6 +66,7 @@ func (r *retirement) deleteDeployment(ctx context.Context, m *mutation, route tr
 	}
 	retired, err := workload.Pick(versions, route.App, version)
 	if errors.Is(err, workload.ErrNotFound) {
+		m.tellStays(ctx, deployments, route, version)
 		return nil
 	}
 	if err != nil {

@@ -75,7 +75,7 @@ func Pick(versions []Version, app, version string) (Version, error) {
 		return Version{}, hint.Wrap(
 			fmt.Errorf("%w: no Deployment has the labels %s=%s and %s=%s (live versions: %s)",
 				ErrNotFound, LabelApp, app, LabelVersion, version, strings.Join(have, ", ")),
-			"label the Deployment and its Pod template so, or name another application with --app")
+			"label the Deployment itself so, which restarts no Pod (kubectl label deployment), or name another application with --app")
 	}
 	return Version{}, duplicate(app, version, found[0].Deployment, found[1].Deployment)
 }

@@ -29,6 +29,8 @@ var (
 	ErrExists    = errors.New("the version exists and is different")
 	ErrNotReady  = errors.New("the version does not become ready")
 	ErrTimeout   = errors.New("timed out")
+	// ErrUnsupported is about Pods that no Deployment runs.
+	ErrUnsupported = errors.New("is not supported yet")
 )
 
 // Name is what the Deployment of a version is called.
