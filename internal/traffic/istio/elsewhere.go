@@ -25,7 +25,7 @@ const manyRoutes = 500
 // unfit explains why a VirtualService is no route: others write it, or it sends
 // the requests on to another VirtualService.
 func (r *Router) unfit(ctx context.Context, vs *unstructured.Unstructured, reason error) error {
-	if err := r.foreignVS(ctx, vs); err != nil {
+	if err := r.foreign(ctx, []unstructured.Unstructured{*vs}, traffic.Query{Namespace: vs.GetNamespace()}); err != nil {
 		return err
 	}
 	if versioned, _ := hostsOf(rulesOf(vs), vs.GetNamespace()); len(versioned) > 0 {
@@ -38,27 +38,36 @@ func (r *Router) unfit(ctx context.Context, vs *unstructured.Unstructured, reaso
 }
 
 // foreign is an error where another tool writes a VirtualService that the query
-// may mean. Such a tool splits between Services as well, which is no route here.
+// may mean, or a Service that it sends to. Such a tool splits between Services as
+// well, which is no route here.
 func (r *Router) foreign(ctx context.Context, items []unstructured.Unstructured, q traffic.Query) error {
+	to := map[string]bool{}
 	for i := range items {
-		if !mayMean(&items[i], q) {
+		vs := &items[i]
+		if !mayMean(vs, q) {
 			continue
 		}
-		if err := r.foreignVS(ctx, &items[i]); err != nil {
+		if err := r.owned(ctx, virtualService(vs.GetNamespace(), vs.GetName()), vs); err != nil {
 			return err
 		}
+		_, hosts := hostsOf(rulesOf(vs), q.Namespace)
+		for _, host := range hosts {
+			to[canonical(host, q.Namespace)] = true
+		}
 	}
-	return nil
-}
-
-// foreignVS looks at a VirtualService, and at the Services that it sends to.
-func (r *Router) foreignVS(ctx context.Context, vs *unstructured.Unstructured) error {
-	if err := r.owned(ctx, virtualService(vs.GetNamespace(), vs.GetName()), vs); err != nil {
-		return err
+	if len(to) == 0 {
+		return nil
 	}
-	_, all := hostsOf(rulesOf(vs), vs.GetNamespace())
-	for _, host := range all {
-		if err := r.ownedService(ctx, vs.GetNamespace(), host); err != nil {
+	services, err := r.client.Resource(kube.Services()).Namespace(q.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil //nolint:nilerr // what cannot be read says nothing
+	}
+	for i := range services.Items {
+		o := &services.Items[i]
+		if !to[canonical(o.GetName(), q.Namespace)] {
+			continue
+		}
+		if err := r.owned(ctx, service(q.Namespace, o.GetName()), o); err != nil {
 			return err
 		}
 	}

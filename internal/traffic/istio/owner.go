@@ -68,12 +68,12 @@ func (r *Router) ownedService(ctx context.Context, namespace, host string) error
 	if otherNamespace(host, namespace) != "" {
 		return nil
 	}
-	t := target{"Service", kube.Services(), namespace, short(canonical(host, namespace))}
-	service, err := r.in(t).Get(ctx, t.name, metav1.GetOptions{})
+	t := service(namespace, short(canonical(host, namespace)))
+	o, err := r.in(t).Get(ctx, t.name, metav1.GetOptions{})
 	if err != nil {
 		return nil //nolint:nilerr // what cannot be read says nothing
 	}
-	return r.owned(ctx, t, service)
+	return r.owned(ctx, t, o)
 }
 
 // admitted reports whether canaryctl let the canary in, which looked at whose
@@ -139,6 +139,10 @@ func routesBy(rollout *unstructured.Unstructured, t target) bool {
 		}
 	}
 	return false
+}
+
+func service(namespace, name string) target {
+	return target{"Service", kube.Services(), namespace, name}
 }
 
 // written is what others write of an object.
