@@ -38,6 +38,9 @@ func (o *createCanary) plan(ctx context.Context) (*canaryPlan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := unsupported(ctx, router, route); err != nil {
+		return nil, err
+	}
 	p := &canaryPlan{router: router, route: route, spec: o.spec}
 	p.spec.App = route.App
 	var versions []workload.Version
@@ -77,6 +80,9 @@ func (p *canaryPlan) find(ctx context.Context, f *Factory) (versions []workload.
 				return nil, err
 			}
 			if p.stable, err = p.deployments.Pick(versions, p.route.Stable); err != nil {
+				if why := p.deployments.Explain(ctx, p.route.Stable); why != nil {
+					err = why
+				}
 				return nil, fmt.Errorf("find the stable version of %s, which %s calls %s: %w", p.spec.App, p.route, p.route.Stable, err)
 			}
 		}

@@ -40,6 +40,13 @@ func canAnswer(ctx context.Context, f *Factory, router traffic.Router, route tra
 			return nil
 		}
 	}
+	if err := foreign(ctx, router, route); err != nil {
+		return err
+	}
+	if route.Elsewhere != "" {
+		return hint.Wrap(fmt.Errorf("send traffic to %s: %w", version, away(route)),
+			"kubectl get pods -n %s shows whether they are ready; --force sends it all the same", route.Elsewhere)
+	}
 	return hint.Wrap(fmt.Errorf("send traffic to %s: version %s %w (of %d with the labels %s)", version, version, errNoReadyPod, len(list.Items), labels.Set(selector)),
 		"kubectl get pods -n %s -l %s shows why; --force sends it all the same", route.Namespace, labels.Set(selector))
 }

@@ -50,7 +50,7 @@ func (r *retirement) remove(ctx context.Context, m *mutation, router traffic.Rou
 	if err != nil {
 		return route, err
 	}
-	if err := r.deleteDeployment(ctx, m, deployments, version); err != nil {
+	if err := r.deleteDeployment(ctx, m, deployments, route, version); err != nil {
 		return route, err
 	}
 	if after, err = router.Dismiss(ctx, after, version, m.write()); err != nil {
@@ -77,13 +77,14 @@ func (r *retirement) reach(ctx context.Context, m *mutation, router traffic.Rout
 	return measured, deployments, err
 }
 
-func (r *retirement) deleteDeployment(ctx context.Context, m *mutation, deployments workload.Deployments, version string) error {
+func (r *retirement) deleteDeployment(ctx context.Context, m *mutation, deployments workload.Deployments, route traffic.Route, version string) error {
 	versions, err := deployments.Versions(ctx)
 	if err != nil {
 		return err
 	}
 	retired, err := deployments.Pick(versions, version)
 	if r.missing = errors.Is(err, workload.ErrNotFound); r.missing {
+		m.tellStays(ctx, deployments, route, version)
 		return nil
 	}
 	if err != nil {

@@ -213,7 +213,7 @@ func (c *cluster) requests(file string) error {
 
 func resource(name string) schema.GroupVersionResource {
 	for _, r := range []schema.GroupVersionResource{
-		kube.Deployments(), kube.Pods(), kube.Services(), kube.VirtualServices(), kube.DestinationRules(), kube.HorizontalPodAutoscalers(),
+		kube.Deployments(), kube.Pods(), kube.Services(), kube.VirtualServices(), kube.DestinationRules(), kube.HorizontalPodAutoscalers(), kube.StatefulSets(),
 	} {
 		if r.Resource == name {
 			return r

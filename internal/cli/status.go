@@ -71,6 +71,9 @@ With -o json or yaml the shape is:
     reason                  why something of this is not known
   metrics                   source and window of the observed figures, or the reason
                             why there are none; openSource of the open requests
+  notes[]                   what keeps canaryctl from releasing it: another tool that
+                            writes the route, Pods that no Deployment runs, or that
+                            are in another namespace; left out where nothing does
 
 With -w the same follows at every change, as a line, a JSON line or a YAML
 document; a terminal is redrawn in place.`,

@@ -30,10 +30,12 @@ type statusReport struct {
 	Versions  []statusVersion `json:"versions"`
 	Release   *statusRelease  `json:"release,omitempty"`
 	Metrics   statusMetrics   `json:"metrics"`
+	Notes     []string        `json:"notes,omitempty"`
 
 	at          time.Time
 	route       traffic.Route
 	measured    time.Time
+	noted       time.Time
 	observation metrics.Observation
 	open        map[string]uint64 // requests under way, of the versions of which anything tells
 }
@@ -103,6 +105,7 @@ func (o *status) gather(ctx context.Context, last *statusReport) (*statusReport,
 	}
 	report.at = o.f.Clock.Now()
 	report.Versions = statusVersions(route, versions)
+	o.takeNotes(ctx, router, deployments, report, last)
 	for i := range report.Versions {
 		v := &report.Versions[i]
 		v.Restarts = restarts[v.Version]

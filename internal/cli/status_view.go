@@ -100,6 +100,9 @@ func (t statusTable) String() string {
 		fmt.Fprintf(&b, "no observed share: %s\n", r.Metrics.Reason)
 	}
 	b.WriteString(r.left())
+	for _, note := range r.Notes {
+		fmt.Fprintln(&b, note)
+	}
 	if r.Release != nil {
 		b.WriteString(r.Release.table(r.at))
 	}

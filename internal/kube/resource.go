@@ -19,6 +19,21 @@ func ReplicaSets() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
 }
 
+// StatefulSets names apps/v1 StatefulSets.
+func StatefulSets() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "statefulsets"}
+}
+
+// DaemonSets names apps/v1 DaemonSets.
+func DaemonSets() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "daemonsets"}
+}
+
+// Rollouts names those of Argo Rollouts, of clusters that have it.
+func Rollouts() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "rollouts"}
+}
+
 // Pods names core/v1 Pods.
 func Pods() schema.GroupVersionResource { return core("pods") }
 
@@ -65,10 +80,25 @@ func VirtualServices() schema.GroupVersionResource { return networking("virtuals
 // DestinationRules names Istio's DestinationRules, served as v1 since Istio 1.22.
 func DestinationRules() schema.GroupVersionResource { return networking("destinationrules") }
 
+// HTTPRoutes names those of the Gateway API.
+func HTTPRoutes() schema.GroupVersionResource { return gateway("httproutes") }
+
+// GRPCRoutes names those of the Gateway API.
+func GRPCRoutes() schema.GroupVersionResource { return gateway("grpcroutes") }
+
+// Ingresses names networking.k8s.io/v1 Ingresses.
+func Ingresses() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"}
+}
+
 func core(resource string) schema.GroupVersionResource {
 	return schema.GroupVersionResource{Version: "v1", Resource: resource}
 }
 
 func networking(resource string) schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: resource}
+}
+
+func gateway(resource string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: resource}
 }

@@ -137,7 +137,7 @@ func TestCustomThatCannotBe(t *testing.T) {
 		"label a: error parsing regexp":             {Total: `t{a=~"("}`, Bad: "b"},
 		"and not what it is not":                    {Total: `t{a!="{version}"}`, Bad: "b"},
 		"one name, with =":                          {Total: `t{__name__="u"}`, Bad: "b"},
-		"put {version}, {deployment} or {pod}":                    {Total: `t{ns="{namespace}"}`, Bad: `b{ns="{namespace}"}`},
+		"put {version}, {deployment} or {pod}":      {Total: `t{ns="{namespace}"}`, Bad: `b{ns="{namespace}"}`},
 		"b: it says in other labels than the one":   {Total: `t{v="{version}"}`, Bad: "b"},
 		"h_bucket: name the histogram":              {Total: "t", Bad: "b", Latency: "h_bucket"},
 		"h: the name does not end in _seconds":      {Total: "t", Bad: "b", Latency: "h"},

@@ -22,6 +22,7 @@ var (
 	ErrConflict     = errors.New("route was changed by somebody else")
 	ErrOtherCanary  = errors.New("another canary is in place")
 	ErrServing      = errors.New("version still gets traffic")
+	ErrUnsupported  = errors.New("is not supported yet")
 )
 
 // Query says which route is meant; an empty field is found by itself where only
@@ -45,6 +46,9 @@ type Route struct {
 	Name      string
 	Host      string
 	App       string
+	// Elsewhere is the namespace of the host's Pods where that is not the route's
+	// own, or "".
+	Elsewhere string
 	Stable    string
 	Canary    string // empty when the route names one version only
 	Weights   canary.Weights
@@ -187,6 +191,14 @@ type Router interface {
 	// that says no more than the route itself does is taken off, unless a release
 	// is under way.
 	Remember(ctx context.Context, r Route, c Change, w Write) (Route, error)
+}
+
+// Owning is a power that a router may have besides: to tell whose route it is.
+type Owning interface {
+	// Owned is an error that wraps ErrForeign where another tool writes the route
+	// or what goes with it, and nil where nothing says so. Unlike the writes, which
+	// refuse what they read anyway, it looks everywhere.
+	Owned(ctx context.Context, r Route) error
 }
 
 // Watching is a power that a router may have besides: to tell of every change.

@@ -31,6 +31,8 @@ var (
 	ErrNotSelected = errors.New("the Service would not select the version's Pods")
 	ErrNotReady    = errors.New("the version does not become ready")
 	ErrTimeout     = errors.New("timed out")
+	// ErrUnsupported is about Pods that no Deployment runs.
+	ErrUnsupported = errors.New("is not supported yet")
 )
 
 // Name is what the Deployment of a version is called.

@@ -6,11 +6,9 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
-	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -24,7 +22,7 @@ func (r *Router) Backends(ctx context.Context, route traffic.Route, versions ...
 		return nil, err
 	}
 	var s subsets
-	dr, err := r.ruleFor(ctx, route)
+	dr, err := r.ruleAtHand(ctx, route)
 	switch {
 	case err == nil:
 		s = subsetsOf(dr)
@@ -44,12 +42,11 @@ func (r *Router) Backends(ctx context.Context, route traffic.Route, versions ...
 }
 
 func (r *Router) serviceSelector(ctx context.Context, route traffic.Route) (map[string]string, error) {
-	name := short(canonical(route.Host, route.Namespace))
-	service, err := r.client.Resource(kube.Services()).Namespace(route.Namespace).Get(ctx, name, metav1.GetOptions{})
+	service, err := r.serviceAtHand(ctx, route)
 	switch {
 	case apierrors.IsNotFound(err):
 	case err != nil:
-		return nil, fmt.Errorf("read Service %s/%s: %w", route.Namespace, name, err)
+		return nil, fmt.Errorf("read the Service of host %s in namespace %s: %w", route.Host, route.Namespace, err)
 	default:
 		if s, _, _ := unstructured.NestedStringMap(service.Object, "spec", "selector"); len(s) > 0 {
 			return s, nil

@@ -42,6 +42,9 @@ func (r *Router) withdraw(ctx context.Context, route traffic.Route, version stri
 	if err := servedByOthers(others, route, version); err != nil {
 		return traffic.Route{}, err
 	}
+	if err := r.ownedBeside(ctx, route); err != nil {
+		return traffic.Route{}, err
+	}
 	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
 		if version == fresh.Stable {
 			return nil, fmt.Errorf("%s: %w: %s is the stable version", fresh, traffic.ErrServing, version)

@@ -30,17 +30,21 @@ func (r *Router) named(ctx context.Context, q traffic.Query) (traffic.Route, err
 	vs, err := r.in(t).Get(ctx, t.name, metav1.GetOptions{})
 	switch {
 	case kube.NotServed(err):
-		return traffic.Route{}, notInstalled(t.namespace)
+		return traffic.Route{}, r.without(ctx, q)
 	case apierrors.IsNotFound(err):
-		return traffic.Route{}, r.missing(ctx, t)
+		return traffic.Route{}, r.missing(ctx, t, q)
 	case err != nil:
 		return traffic.Route{}, fmt.Errorf("read %s: %w", t, err)
 	}
+	var route traffic.Route
 	host, err := hostIn(vs, q)
-	if err != nil {
-		return traffic.Route{}, err
+	if err == nil {
+		route, err = view(vs, host, q.App)
 	}
-	return view(vs, host, q.App)
+	if err != nil {
+		return traffic.Route{}, r.unfit(ctx, vs, err)
+	}
+	return route, nil
 }
 
 // hostIn is the host of the VirtualService that the query means, as the object
@@ -76,7 +80,7 @@ func (r *Router) search(ctx context.Context, q traffic.Query) (traffic.Route, er
 	list, err := r.client.Resource(kube.VirtualServices()).Namespace(q.Namespace).List(ctx, metav1.ListOptions{})
 	switch {
 	case kube.NotServed(err):
-		return traffic.Route{}, notInstalled(q.Namespace)
+		return traffic.Route{}, r.without(ctx, q)
 	case err != nil:
 		return traffic.Route{}, fmt.Errorf("list VirtualServices in namespace %s: %w", q.Namespace, err)
 	}
@@ -93,7 +97,11 @@ func (r *Router) search(ctx context.Context, q traffic.Query) (traffic.Route, er
 		return fitting[0], nil
 	case len(fitting) > 1:
 		return traffic.Route{}, ambiguous(fitting)
-	case len(reasons) > 0:
+	}
+	if err := r.foreign(ctx, list.Items, q); err != nil {
+		return traffic.Route{}, err
+	}
+	if len(reasons) > 0 {
 		return traffic.Route{}, errors.Join(reasons...)
 	}
 	return traffic.Route{}, r.none(ctx, q, list.Items)
@@ -161,14 +169,12 @@ func ambiguous(routes []traffic.Route) error {
 }
 
 // missing explains why a VirtualService is not there.
-func (r *Router) missing(ctx context.Context, t target) error {
-	q := traffic.Query{Namespace: t.namespace}
+func (r *Router) missing(ctx context.Context, t target, q traffic.Query) error {
 	list, err := r.client.Resource(t.resource).Namespace(t.namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		list = &unstructured.UnstructuredList{} // the explanation is a courtesy: do without
 	}
 	if len(list.Items) == 0 {
-		q.Route = t.name
 		return r.none(ctx, q, nil)
 	}
 	return hint.Wrap(fmt.Errorf("%s: %w: the namespace has %s", t, traffic.ErrNoRoute, listed(namesOf(list.Items))),
@@ -177,14 +183,9 @@ func (r *Router) missing(ctx context.Context, t target) error {
 
 // none explains why a namespace has no route that fits.
 func (r *Router) none(ctx context.Context, q traffic.Query, others []unstructured.Unstructured) error {
-	wanted := "a VirtualService"
-	switch {
-	case q.Route != "":
-		wanted = fmt.Sprintf("VirtualService %q", q.Route)
-	case q.Host != "":
-		wanted = fmt.Sprintf("a VirtualService for host %q", q.Host)
-	case q.App != "":
-		wanted = fmt.Sprintf("a VirtualService for app %q", q.App)
+	wanted := wantedBy(q)
+	if err := r.elsewhere(ctx, q, others); err != nil {
+		return err
 	}
 	if len(others) > 0 {
 		return hint.Wrap(fmt.Errorf("look for %s in namespace %s: %w: there is %s", wanted, q.Namespace, traffic.ErrNoRoute, listed(namesOf(others))),
@@ -197,6 +198,19 @@ func (r *Router) none(ctx context.Context, q traffic.Query, others []unstructure
 	}
 	return hint.Wrap(fmt.Errorf("look for %s in namespace %s: %w: it has no VirtualService", wanted, q.Namespace, traffic.ErrNoRoute),
 		"name another namespace with -n, or apply k8s/base/virtualservice.yaml")
+}
+
+// wantedBy is what a query asks for, in words.
+func wantedBy(q traffic.Query) string {
+	switch {
+	case q.Route != "":
+		return fmt.Sprintf("VirtualService %q", q.Route)
+	case q.Host != "":
+		return fmt.Sprintf("a VirtualService for host %q", q.Host)
+	case q.App != "":
+		return fmt.Sprintf("a VirtualService for app %q", q.App)
+	}
+	return "a VirtualService"
 }
 
 func notInstalled(namespace string) error {

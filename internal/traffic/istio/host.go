@@ -27,6 +27,16 @@ func short(host string) string {
 	return name
 }
 
+// otherNamespace is the namespace of the Service that a host means, or "" where
+// that is the given one, or the host is no Service's.
+func otherNamespace(host, namespace string) string {
+	parts := strings.Split(canonical(host, namespace), ".")
+	if len(parts) != 3 || parts[2] != "svc" || parts[1] == namespace {
+		return ""
+	}
+	return parts[1]
+}
+
 func sameHost(a, b, namespace string) bool {
 	return canonical(a, namespace) == canonical(b, namespace)
 }

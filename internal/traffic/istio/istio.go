@@ -41,6 +41,7 @@ type Router struct {
 
 var (
 	_ traffic.Router   = (*Router)(nil)
+	_ traffic.Owning   = (*Router)(nil)
 	_ traffic.Watching = (*Router)(nil)
 )
 
@@ -91,10 +92,9 @@ func (r *Router) wait(ctx context.Context, n int) error {
 	}
 }
 
-// raw is the object that a snapshot was made from.
-func raw(r traffic.Route) *unstructured.Unstructured {
-	o, _ := r.Raw.(*unstructured.Unstructured)
-	return o
+// read reads one object.
+func (r *Router) read(ctx context.Context, t target) (*unstructured.Unstructured, error) {
+	return r.in(t).Get(ctx, t.name, metav1.GetOptions{})
 }
 
 // Owner is the VirtualService of a route, for objects that are to go with it.

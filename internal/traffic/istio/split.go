@@ -23,6 +23,12 @@ func (r *Router) Split(ctx context.Context, route traffic.Route, c traffic.Chang
 			return traffic.Route{}, err
 		}
 	}
+	// A rollback does not wait for another look.
+	if c.Weights != canary.AllStable() && !admitted(route) {
+		if err := r.ownedBeside(ctx, route); err != nil {
+			return traffic.Route{}, err
+		}
+	}
 	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, _ traffic.Route) (patch, error) {
 		p, err := fence(c, route, vs)
 		if err != nil {

@@ -100,18 +100,21 @@ func (s subsets) twin(stable, version string) map[string]any {
 
 // addSubset defines a version's subset, if it is not there.
 func (r *Router) addSubset(ctx context.Context, route traffic.Route, version string, w traffic.Write) error {
-	found, err := r.ruleFor(ctx, route)
+	found, err := r.ruleAtHand(ctx, route)
+	if err == nil && subsetsOf(found).index(version) >= 0 { // no write would notice that it is gone
+		found, err = r.ruleFor(ctx, route)
+	}
 	if err != nil {
 		return err
 	}
 	t := destinationRule(route.Namespace, found.GetName())
 	_, err = r.write(ctx, t, found, w, func(dr *unstructured.Unstructured) (patch, error) {
+		if err := r.owned(ctx, t, dr); err != nil {
+			return nil, err
+		}
 		s := subsetsOf(dr)
 		if s.index(version) >= 0 {
 			return nil, nil
-		}
-		if err := owned(t, dr); err != nil {
-			return nil, err
 		}
 		subset := s.twin(route.Stable, version)
 		p := annotate(dr, map[string]string{addedSubsets: strings.Join(append(added(dr), version), ",")})
@@ -155,7 +158,7 @@ func (r *Router) removeSubset(ctx context.Context, route traffic.Route, version 
 		if i < 0 {
 			return nil, nil
 		}
-		if err := owned(t, dr); err != nil {
+		if err := r.owned(ctx, t, dr); err != nil {
 			return nil, err
 		}
 		left := slices.DeleteFunc(added(dr), func(v string) bool { return v == version })

@@ -13,16 +13,12 @@ import (
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
-// managedByRollouts marks the routes that Argo Rollouts writes
-// (https://argo-rollouts.readthedocs.io/en/stable/features/traffic-management/istio/).
-const managedByRollouts = "argo-rollouts.argoproj.io/managed-by-rollouts"
-
 // view is the snapshot of a VirtualService as the route of one host.
 func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error) {
 	route := traffic.Route{
 		Kind: "VirtualService", Namespace: vs.GetNamespace(), Name: vs.GetName(), Host: host,
-		Version: vs.GetResourceVersion(), Raw: vs, Weights: canary.AllStable(),
-		Author: kube.Author(vs),
+		Version: vs.GetResourceVersion(), Raw: &objects{route: vs}, Weights: canary.AllStable(),
+		Author: kube.Author(vs), Elsewhere: otherNamespace(host, vs.GetNamespace()),
 	}
 	rules, kept := rulesOf(vs), stateOf(vs, host)
 	route.Apart, route.Notes = string(kept), kept.notes(vs)
@@ -113,14 +109,4 @@ func weightsOf(rules []rule, route traffic.Route) (canary.Weights, bool) {
 		}
 	}
 	return canary.Weights{}, false
-}
-
-// owned refuses a route that another tool writes.
-func owned(t target, o *unstructured.Unstructured) error {
-	rollout, ok := o.GetAnnotations()[managedByRollouts]
-	if !ok {
-		return nil
-	}
-	return hint.Wrap(fmt.Errorf("%s: %w: the Argo Rollout %q writes its weights", t, traffic.ErrForeign, rollout),
-		"move traffic with: kubectl argo rollouts promote|abort %s -n %s", rollout, t.namespace)
 }

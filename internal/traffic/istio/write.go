@@ -93,7 +93,7 @@ func (r *Router) change(ctx context.Context, route traffic.Route, w traffic.Writ
 		return traffic.Route{}, err
 	}
 	after, err := r.write(ctx, t, raw(route), w, func(vs *unstructured.Unstructured) (patch, error) {
-		if err := owned(t, vs); err != nil {
+		if err := r.owned(ctx, t, vs); err != nil {
 			return nil, err
 		}
 		fresh, err := view(vs, route.Host, route.App)
