@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
@@ -72,12 +73,16 @@ type outcome struct {
 	Canary    string         `json:"canary,omitempty"`
 	Previous  string         `json:"previous,omitempty"`
 	Weights   canary.Weights `json:"weights"`
+	Followers []string       `json:"followers,omitempty"`
 	Changed   bool           `json:"changed"`
 }
 
 // print writes the route in the format that was asked for. In a dry run the
 // change itself is the output.
 func (m *mutation) print(r traffic.Route) error {
+	if m.changes > 0 && len(r.Followers) > 0 {
+		m.note("%s: likewise, for it sends to the same versions", strings.Join(r.Followers, ", "))
+	}
 	if m.output == "" || m.dry() {
 		return nil
 	}
@@ -87,7 +92,7 @@ func (m *mutation) print(r traffic.Route) error {
 	}
 	data, err := json.MarshalIndent(outcome{
 		Kind: r.Kind, Namespace: r.Namespace, Name: r.Name, Host: r.Host, App: r.App,
-		Stable: r.Stable, Canary: r.Canary, Previous: r.Previous(), Weights: r.Weights, Changed: m.changes > 0,
+		Stable: r.Stable, Canary: r.Canary, Previous: r.Previous(), Weights: r.Weights, Followers: r.Followers, Changed: m.changes > 0,
 	}, "", "  ")
 	if err == nil && m.output == "yaml" {
 		data, err = yaml.JSONToYAML(data)

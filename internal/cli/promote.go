@@ -123,7 +123,7 @@ func (o *promote) run(ctx context.Context) error {
 func (o *promote) promote(ctx context.Context, router traffic.Router, route traffic.Route) (traffic.Route, error) {
 	if route.Canary == "" && (o.retire || route.Previous() != "") {
 		o.note("%s: %s is the stable version already", route.Name, route.Stable)
-		return route, nil
+		return o.together(ctx, router, route)
 	}
 	if route.Canary == "" {
 		return route, hint.Wrap(fmt.Errorf("promote on %s: %w: %s is the only one", route, traffic.ErrNotSplit, route.Stable),
@@ -148,6 +148,17 @@ func (o *promote) promote(ctx context.Context, router traffic.Router, route traf
 		o.note("%s, kept from the promotion before, is still there; remove it with: canaryctl delete-canary --version %s", place.Previous, place.Previous)
 	}
 	return after, nil
+}
+
+// together gives the routes that follow a promoted one what that has, where a promotion
+// was cut short before.
+func (o *promote) together(ctx context.Context, router traffic.Router, route traffic.Route) (traffic.Route, error) {
+	if len(route.Followers) == 0 || route.Previous() == "" {
+		return route, nil
+	}
+	place, both := route.Place(), route
+	both.Canary = route.Previous()
+	return router.Split(ctx, both, traffic.Change{Weights: canary.AllStable(), Position: &place}, o.write())
 }
 
 // switched is the one write that makes the canary the stable version. A release

@@ -196,6 +196,9 @@ func (d *runner) conclude(ctx context.Context, router traffic.Router, route traf
 	case canary.Promoted:
 		return d.afterPromotion(ctx, router, route, r, out)
 	case canary.RolledBack:
+		if text := stillPinned(route); text != "" {
+			fmt.Fprintln(d.f.Err, text)
+		}
 		return hint.Wrap(fmt.Errorf("%w: %s", ErrRolledBack, r.Why), "%s", d.stays(route, result))
 	case canary.Paused:
 		if r.Cause == canary.CauseInterrupt {

@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +17,8 @@ import (
 type rollback struct {
 	target
 	mutation
-	why string
+	why      string
+	allRules bool
 }
 
 // NewCmdRollback gives all traffic back to the stable version.
@@ -31,6 +34,9 @@ metrics broken or gone. With --vs it sends two requests.
 It moves new requests. What is open on the canary stays there until it ends, streams
 and connections above all. How much that is it says afterwards, where a Prometheus
 of the cluster tells within a second; with --vs it does not look, and status says it.
+
+Rules of your own that send all they match to the canary, whatever the weights, stay
+as you wrote them, and are named; --all-rules has them name the stable version.
 
 A release that is in progress is over with it, in the same write: whatever drives
 it, wherever that is, sees so and ends. After a promotion it returns to the version
@@ -55,6 +61,7 @@ gives the stable Deployment its old Pod template afterwards.`,
 	}
 	o.target.addFlags(cmd.Flags())
 	o.mutation.addFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&o.allRules, "all-rules", false, "let rules of your own that send all they match to the canary, such as those for testers, send it to the stable version")
 	cmd.Flags().StringVar(&o.why, "why", "", "the reason, which history shows")
 	return cmd
 }
@@ -71,12 +78,32 @@ func (o *rollback) run(ctx context.Context) error {
 	} else {
 		o.note("%s: %s already; nothing to roll back", d.after.Name, shares(d.after))
 	}
+	o.tellPinned(d.before, d.after)
 	o.ended(ctx, d.router, d.before)
 	if err := o.print(d.after); err != nil {
 		return err
 	}
 	o.tellOpen(ctx, d.after, d.changed)
 	return nil
+}
+
+// tellPinned names the rules that no weight changes.
+func (o *rollback) tellPinned(before, after traffic.Route) {
+	if o.allRules && len(before.Pinned) > 0 {
+		o.note("%s: %s: to %s now, and no longer as you wrote it", after.Name, strings.Join(before.Pinned, ", "), after.Stable)
+	}
+	if text := stillPinned(after); text != "" {
+		o.note("%s", text)
+	}
+}
+
+// stillPinned says which requests go to the canary whatever the weights are; "" for none.
+func stillPinned(route traffic.Route) string {
+	if len(route.Pinned) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: by a rule of your own, requests go to %s whatever the weights are: %s; canaryctl rollback --all-rules sends them to %s",
+		route.Name, route.Canary, strings.Join(route.Pinned, ", "), route.Stable)
 }
 
 // tellOpen says what a rollback left where it was, be it an earlier one. Who names the
@@ -134,7 +161,7 @@ func (o *rollback) rollBack(ctx context.Context, router traffic.Router, route tr
 	switch {
 	case running(route) != nil || route.Canary != "":
 		change := givenBack(route, why, now)
-		change.Fence = fence && change.Position != nil
+		change.Fence, change.Unpin = fence && change.Position != nil, o.allRules
 		return giveBack(ctx, router, route, change, o.write())
 	case route.Previous() == "":
 		return route, nil

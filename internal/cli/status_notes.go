@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/traffic"
@@ -17,6 +18,12 @@ func (o *status) takeNotes(ctx context.Context, router traffic.Router, deploymen
 		return
 	}
 	report.noted = report.at
+	if followers := report.route.Followers; len(followers) > 0 {
+		report.Notes = append(report.Notes, fmt.Sprintf("VirtualService %s: sends to the same versions, and is moved along", strings.Join(followers, ", ")))
+	}
+	if text := stillPinned(report.route); text != "" {
+		report.Notes = append(report.Notes, text)
+	}
 	for _, err := range append([]error{foreign(ctx, router, report.route), away(report.route)}, unmanaged(ctx, deployments, report)...) {
 		if err != nil {
 			report.Notes = append(report.Notes, note(err))

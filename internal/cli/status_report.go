@@ -109,8 +109,9 @@ func (o *status) gather(ctx context.Context, last *statusReport) (*statusReport,
 	for i := range report.Versions {
 		v := &report.Versions[i]
 		v.Restarts = restarts[v.Version]
-		if share, ok := report.observation.Share(v.Version); ok {
-			requests := report.observation.Requests[v.Version]
+		counted := countedAs(v.Version, versions)
+		if share, ok := report.observation.Share(counted); ok {
+			requests := report.observation.Requests[counted]
 			v.Share, v.Requests = &share, &requests
 		}
 		if n, ok := report.open[v.Version]; ok {
@@ -118,6 +119,16 @@ func (o *status) gather(ctx context.Context, last *statusReport) (*statusReport,
 		}
 	}
 	return report, nil
+}
+
+// countedAs is what metrics call a version: by the label of its Pods.
+func countedAs(version string, live []workload.Version) string {
+	for _, v := range live {
+		if v.Version == version {
+			return cmp.Or(v.Labels[workload.LabelVersion], version)
+		}
+	}
+	return version
 }
 
 // measure asks for what versions answered, and for what is open on them.

@@ -59,6 +59,13 @@ type Route struct {
 	// Apart tells the host's release from those of other hosts in the same object,
 	// which has state for each; empty where the object keeps that of this host alone.
 	Apart string
+	// Followers are the names of other routes that send to the same versions, and get
+	// whatever this one gets; Leader is the one that this route follows, or "".
+	Followers []string
+	Leader    string
+	// Pinned names the rules that send all they match to the canary, whatever the weights:
+	// those of the user, for testers say.
+	Pinned []string
 	// Beside is what the route carries for the release besides the weights.
 	Beside Beside
 	// Notes are what it remembers besides the position: the values of
@@ -126,6 +133,8 @@ type Change struct {
 	// no copy of one, may reach the canary.
 	Beside *Beside
 	Notes  map[string]string // to set by name; an empty value takes one off
+	// Unpin sends what the Pinned rules match to the stable version.
+	Unpin bool
 	// Fence gives the write up with ErrConflict where somebody else meanwhile
 	// changed the weights, what is beside them, or the position: it was decided on
 	// what the snapshot says. Without it, others are overruled.

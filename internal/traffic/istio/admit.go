@@ -25,9 +25,29 @@ func (r *Router) Admit(ctx context.Context, route traffic.Route, a traffic.Admis
 	if err := otherCanary(rulesOf(raw(route)), route, version); err != nil {
 		return traffic.Route{}, err
 	}
+	followers, err := r.companions(ctx, route, version)
+	if err != nil {
+		return traffic.Route{}, err
+	}
 	if err := r.addSubset(ctx, route, version, w); err != nil {
 		return traffic.Route{}, err
 	}
+	for _, f := range followers {
+		if _, err := r.admitTo(ctx, f, traffic.Admission{Version: version}, w, func(k *kept) { k.Follows, k.Followers = route.Name, nil }); err != nil {
+			return traffic.Route{}, err
+		}
+	}
+	return r.admitTo(ctx, route, a, w, func(k *kept) {
+		k.Follows, k.Followers = "", nil
+		for _, f := range followers {
+			k.Followers = append(k.Followers, f.Name)
+		}
+	})
+}
+
+// admitTo gives a route the version's destinations, as the leader or as a follower.
+func (r *Router) admitTo(ctx context.Context, route traffic.Route, a traffic.Admission, w traffic.Write, as func(*kept)) (traffic.Route, error) {
+	version := a.Version
 	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
 		if err := otherCanary(rulesOf(vs), fresh, version); err != nil {
 			return nil, err
@@ -53,7 +73,7 @@ func (r *Router) Admit(ctx context.Context, route traffic.Route, a traffic.Admis
 				place.Added = append(place.Added, a)
 			}
 		}
-		return slices.Concat(guard, p, memory(vs, route.Host, traffic.Change{Position: &place, Notes: a.Notes})), nil
+		return slices.Concat(guard, p, memoryAs(vs, route.Host, traffic.Change{Position: &place, Notes: a.Notes}, as)), nil
 	})
 }
 

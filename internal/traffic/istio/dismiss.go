@@ -17,7 +17,7 @@ import (
 // Dismiss is Withdraw, and then takes the subset away. The position stays: it is what a
 // second attempt starts from, should this one be cut short.
 func (r *Router) Dismiss(ctx context.Context, route traffic.Route, version string, w traffic.Write) (traffic.Route, error) {
-	others, err := r.others(ctx, route)
+	others, err := r.unled(ctx, route)
 	if err != nil {
 		return traffic.Route{}, err
 	}
@@ -30,7 +30,7 @@ func (r *Router) Dismiss(ctx context.Context, route traffic.Route, version strin
 
 // Withdraw takes a version's destinations out of the route.
 func (r *Router) Withdraw(ctx context.Context, route traffic.Route, version string, w traffic.Write) (traffic.Route, error) {
-	others, err := r.others(ctx, route)
+	others, err := r.unled(ctx, route)
 	if err != nil {
 		return traffic.Route{}, err
 	}
@@ -38,13 +38,23 @@ func (r *Router) Withdraw(ctx context.Context, route traffic.Route, version stri
 }
 
 func (r *Router) withdraw(ctx context.Context, route traffic.Route, version string, others []unstructured.Unstructured, w traffic.Write) (traffic.Route, error) {
-	whole := version != route.Canary
-	if err := servedByOthers(others, route, version); err != nil {
-		return traffic.Route{}, err
-	}
 	if err := r.ownedBeside(ctx, route); err != nil {
 		return traffic.Route{}, err
 	}
+	if err := r.follow(ctx, route, func(f traffic.Route) error {
+		_, err := r.withdrawFrom(ctx, f, version, w)
+		return err
+	}); err != nil {
+		return traffic.Route{}, err
+	}
+	if err := servedByOthers(others, route, version); err != nil {
+		return traffic.Route{}, err
+	}
+	return r.withdrawFrom(ctx, route, version, w)
+}
+
+func (r *Router) withdrawFrom(ctx context.Context, route traffic.Route, version string, w traffic.Write) (traffic.Route, error) {
+	whole := version != route.Canary
 	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
 		if version == fresh.Stable {
 			return nil, fmt.Errorf("%s: %w: %s is the stable version", fresh, traffic.ErrServing, version)
@@ -60,6 +70,12 @@ func (r *Router) withdraw(ctx context.Context, route traffic.Route, version stri
 		}
 		return leave(vs, rules, fresh, version).after(p, vs), nil
 	})
+}
+
+// unled are the other VirtualServices of the namespace that do not follow the route.
+func (r *Router) unled(ctx context.Context, route traffic.Route) ([]unstructured.Unstructured, error) {
+	others, err := r.others(ctx, route)
+	return slices.DeleteFunc(others, func(vs unstructured.Unstructured) bool { return slices.Contains(route.Followers, vs.GetName()) }), err
 }
 
 // others are the other VirtualServices of the namespace.
@@ -96,7 +112,7 @@ func unserved(rules []rule, route traffic.Route, version string) error {
 			continue
 		case len(r.legs) == 1:
 			return hint.Wrap(fmt.Errorf("%s: %w: %s sends it all that it matches", route, traffic.ErrServing, r),
-				"let that rule name %s: kubectl edit virtualservice %s -n %s", route.Stable, route.Name, route.Namespace)
+				"canaryctl rollback --all-rules lets it name %s; or kubectl edit virtualservice %s -n %s", route.Stable, route.Name, route.Namespace)
 		}
 		return hint.Wrap(fmt.Errorf("%s: %w: %s gives %s weight %d", route, traffic.ErrServing, r, version, l.weight),
 			"give that to %s first: canaryctl set-traffic 100 0", route.Stable)

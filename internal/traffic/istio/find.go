@@ -44,6 +44,12 @@ func (r *Router) named(ctx context.Context, q traffic.Query) (traffic.Route, err
 	if err != nil {
 		return traffic.Route{}, r.unfit(ctx, vs, err)
 	}
+	if route.Leader != "" {
+		q.Route, q.Host = route.Leader, canonical(host, t.namespace)
+		if leader, err := r.named(ctx, q); err == nil && slices.Contains(leader.Followers, route.Name) {
+			return leader, nil
+		}
+	}
 	return route, nil
 }
 
@@ -92,10 +98,13 @@ func (r *Router) search(ctx context.Context, q traffic.Query) (traffic.Route, er
 	if split := slices.DeleteFunc(slices.Clone(fitting), unsplit); q.Split && len(split) > 0 {
 		fitting = split
 	}
-	switch {
-	case len(fitting) == 1:
-		return fitting[0], nil
-	case len(fitting) > 1:
+	if len(fitting) > 0 {
+		if leader, ok := leading(fitting); ok {
+			o := of(leader)
+			o.others = slices.DeleteFunc(slices.Clone(list.Items), func(vs unstructured.Unstructured) bool { return vs.GetName() == leader.Name })
+			o.listed = true
+			return leader, nil
+		}
 		return traffic.Route{}, ambiguous(fitting)
 	}
 	if err := r.foreign(ctx, list.Items, q); err != nil {

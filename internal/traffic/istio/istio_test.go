@@ -121,6 +121,9 @@ func annotate(t *testing.T, s *kubetest.Server, name, value string) {
 func writes(s *kubetest.Server) int {
 	n := 0
 	for _, r := range s.Requests() {
+		if r.Name == "echo-public" {
+			continue // which follows
+		}
 		if r.Verb == "patch" || r.Verb == "update" || r.Verb == "create" || r.Verb == "delete" {
 			n++
 		}

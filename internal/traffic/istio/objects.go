@@ -17,6 +17,8 @@ type objects struct {
 
 	mu            sync.Mutex
 	rule, service *unstructured.Unstructured // nil: not read yet
+	others        []unstructured.Unstructured
+	listed        bool // others are known
 }
 
 func of(r traffic.Route) *objects {
@@ -42,6 +44,21 @@ func (r *Router) ruleAtHand(ctx context.Context, route traffic.Route) (*unstruct
 		o.rule = rule
 	}
 	return rule, err
+}
+
+// othersAtHand are the other VirtualServices of the namespace, likewise.
+func (r *Router) othersAtHand(ctx context.Context, route traffic.Route) ([]unstructured.Unstructured, error) {
+	o := of(route)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.listed {
+		return o.others, nil
+	}
+	others, err := r.others(ctx, route)
+	if err == nil {
+		o.others, o.listed = others, true
+	}
+	return others, err
 }
 
 // serviceAtHand is likewise the Service of a route's host.

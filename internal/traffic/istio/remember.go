@@ -12,6 +12,18 @@ import (
 // Remember writes position and notes alone. It takes a position off that says no
 // more than the route itself does.
 func (r *Router) Remember(ctx context.Context, route traffic.Route, c traffic.Change, w traffic.Write) (traffic.Route, error) {
+	if c.Position != nil {
+		if err := r.follow(ctx, route, func(f traffic.Route) error {
+			_, err := r.rememberOne(ctx, f, forFollower(c, f), w)
+			return err
+		}); err != nil {
+			return traffic.Route{}, err
+		}
+	}
+	return r.rememberOne(ctx, route, c, w)
+}
+
+func (r *Router) rememberOne(ctx context.Context, route traffic.Route, c traffic.Change, w traffic.Write) (traffic.Route, error) {
 	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
 		p, err := fence(c, route, vs)
 		if err != nil {

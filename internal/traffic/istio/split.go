@@ -2,6 +2,7 @@ package istio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -17,8 +18,7 @@ func (r *Router) Split(ctx context.Context, route traffic.Route, c traffic.Chang
 	if err := c.Weights.Validate(); err != nil {
 		return traffic.Route{}, err
 	}
-	aside := wanted(c)
-	if aside != nil {
+	if aside := wanted(c); aside != nil {
 		if err := valid(*aside); err != nil {
 			return traffic.Route{}, err
 		}
@@ -29,16 +29,36 @@ func (r *Router) Split(ctx context.Context, route traffic.Route, c traffic.Chang
 			return traffic.Route{}, err
 		}
 	}
+	if takes(c, route) {
+		failed := r.splitFollowers(ctx, route, c, w)
+		after, err := r.splitOne(ctx, route, c, w)
+		return after, errors.Join(err, failed)
+	}
+	after, err := r.splitOne(ctx, route, c, w)
+	if err == nil {
+		err = r.splitFollowers(ctx, route, c, w)
+	}
+	return after, err
+}
+
+// splitOne sets the weights of one VirtualService.
+func (r *Router) splitOne(ctx context.Context, route traffic.Route, c traffic.Change, w traffic.Write) (traffic.Route, error) {
+	aside := wanted(c)
 	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, _ traffic.Route) (patch, error) {
 		p, err := fence(c, route, vs)
 		if err != nil {
 			return nil, err
 		}
-		rules, err := splitRules(rulesOf(vs), route, c.Weights, len(headerRules(vs, route)) > 0)
+		var back patch
+		if c.Unpin {
+			back = unpin(vs, route)
+		}
+		rules, err := splitRules(rulesOf(vs), route, c.Weights, len(back) > 0 || len(headerRules(vs, route)) > 0)
 		if err != nil {
 			return nil, err
 		}
 		p = append(p, memory(vs, route.Host, c)...)
+		p = append(p, back...)
 		for _, s := range rules {
 			p = append(p, s.weigh(route, c.Weights, addedTo(vs, route))...)
 		}

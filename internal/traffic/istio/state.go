@@ -109,6 +109,10 @@ type kept struct {
 	canary.Position
 	// Host is the canonical host that it is about.
 	Host string `json:"host,omitempty"`
+	// Follows is the VirtualService that the release is remembered in, where that is
+	// another; Followers are those that follow this one.
+	Follows   string   `json:"follows,omitempty"`
+	Followers []string `json:"followers,omitempty"`
 }
 
 func decoded(text string) (kept, bool) {
@@ -119,6 +123,14 @@ func decoded(text string) (kept, bool) {
 // position reads what is remembered of a host. A position whose stable version is no
 // longer in the route is about another route than this: somebody rewrote it.
 func (s state) position(vs *unstructured.Unstructured, versions []string) *canary.Position {
+	k := s.kept(vs, versions)
+	if k == nil {
+		return nil
+	}
+	return &k.Position
+}
+
+func (s state) kept(vs *unstructured.Unstructured, versions []string) *kept {
 	text, ok := vs.GetAnnotations()[s.name(canary.Annotation)]
 	if !ok {
 		return nil
@@ -127,7 +139,7 @@ func (s state) position(vs *unstructured.Unstructured, versions []string) *canar
 	if !ok || !slices.Contains(versions, k.Stable) {
 		return nil
 	}
-	return &k.Position
+	return &k
 }
 
 // notes are the notes that there are, by their plain names; nil for none.
@@ -147,13 +159,24 @@ func (s state) notes(vs *unstructured.Unstructured) map[string]string {
 // memory writes what is to be remembered of a host: the position, or the one that there
 // is, and the notes. Of other hosts' it tests nothing.
 func memory(o *unstructured.Unstructured, host string, c traffic.Change) patch {
+	return memoryAs(o, host, c, func(*kept) {})
+}
+
+// memoryAs is memory of a route that begins to lead, or to follow.
+func memoryAs(o *unstructured.Unstructured, host string, c traffic.Change, as func(*kept)) patch {
 	s := stateOf(o, host)
 	values := map[string]string{s.name(canary.Annotation): o.GetAnnotations()[s.name(canary.Annotation)]}
 	for name, text := range c.Notes {
 		values[s.name(name)] = text
 	}
 	if c.Position != nil {
-		values[s.name(canary.Annotation)] = s.encoded(*c.Position, canonical(host, o.GetNamespace()))
+		k, _ := decoded(o.GetAnnotations()[s.name(canary.Annotation)])
+		k.Position, k.Host = *c.Position, ""
+		if s == plain {
+			k.Host = canonical(host, o.GetNamespace())
+		}
+		as(&k)
+		values[s.name(canary.Annotation)] = k.encoded()
 	}
 	return annotate(o, values)
 }
@@ -169,11 +192,7 @@ func forget(o *unstructured.Unstructured, host string, notes map[string]string) 
 }
 
 // encoded is a position as an annotation's value.
-func (s state) encoded(p canary.Position, host string) string {
-	k := kept{Position: p}
-	if s == plain {
-		k.Host = host
-	}
+func (k kept) encoded() string {
 	data, err := json.Marshal(k)
 	if err != nil {
 		panic(fmt.Sprintf("encode a position: %v", err)) // text, numbers and times of this age

@@ -20,9 +20,11 @@ func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error
 		Version: vs.GetResourceVersion(), Raw: &objects{route: vs}, Weights: canary.AllStable(),
 		Author: kube.Author(vs), Elsewhere: otherNamespace(host, vs.GetNamespace()),
 	}
-	rules, kept := rulesOf(vs), stateOf(vs, host)
-	route.Apart, route.Notes = string(kept), kept.notes(vs)
-	route.Position = kept.position(vs, versionsOf(rules, host, route.Namespace))
+	rules, state := rulesOf(vs), stateOf(vs, host)
+	route.Apart, route.Notes = string(state), state.notes(vs)
+	if k := state.kept(vs, versionsOf(rules, host, route.Namespace)); k != nil {
+		route.Position, route.Leader, route.Followers = &k.Position, k.Follows, k.Followers
+	}
 	var err error
 	route.Stable, route.Canary, err = roles(route, rules)
 	if err != nil {
@@ -32,6 +34,7 @@ func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error
 		route.Weights = w
 	}
 	route.Unsplit = alsoAlone(rules, route)
+	route.Pinned = pinnedText(rules, route)
 	route.Beside = besideOf(vs, rules, route)
 	route.App = app
 	if app == "" && route.Position != nil {

@@ -239,13 +239,13 @@ func (s Suite) dryRun(t *testing.T) {
 			var shown []string
 			after, err := f.Router.Split(t.Context(), r, traffic.Change{Weights: canary.Weights{Stable: 90, Canary: 10}}, traffic.Write{
 				DryRun: mode,
-				Show:   func(verb, _, _ string, body []byte) { shown = append(shown, verb+" "+string(body)) },
+				Show:   func(verb, _, name string, body []byte) { shown = append(shown, verb+" "+name+" "+string(body)) },
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if after.Weights.Canary != 10 || len(shown) != 1 {
-				t.Errorf("it foretells weights %s, and showed %d changes; want 90/10 and 1", after.Weights, len(shown))
+			if want := 1 + len(r.Followers); after.Weights.Canary != 10 || len(shown) != want {
+				t.Errorf("it foretells weights %s, and showed %d changes; want 90/10 and %d", after.Weights, len(shown), want)
 			}
 			if diff := cmp.Diff(before, f.Dump()); diff != "" {
 				t.Errorf("a dry run changed something (-before +after):\n%s", diff)

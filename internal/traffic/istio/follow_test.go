@@ -1,0 +1,170 @@
+package istio_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/kube"
+	"github.com/canaryctl/canaryctl/internal/kube/kubetest"
+	"github.com/canaryctl/canaryctl/internal/traffic"
+)
+
+// public is a second VirtualService of the host that "one" is of, for a gateway.
+const public = `
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: echo-public, labels: {team: edge}}
+spec:
+  hosts: [echo.example.com]
+  gateways: [istio-system/public]
+  http:
+    - match: [{uri: {prefix: /echo/}}]
+      rewrite: {uri: /}
+      futureField: [1, null]
+      route: [{destination: {host: echo.default.svc.cluster.local, subset: v1}}]
+`
+
+// weightsIn are those of a VirtualService's rules, by subset.
+func weightsIn(s *kubetest.Server, name string) map[string]any {
+	vs := s.Get(kube.VirtualServices(), "default", name)
+	rules, _, _ := unstructured.NestedSlice(vs.Object, "spec", "http")
+	weights := map[string]any{}
+	for _, rule := range rules {
+		for _, d := range rule.(map[string]any)["route"].([]any) {
+			subset, _, _ := unstructured.NestedString(d.(map[string]any), "destination", "subset")
+			if weight := d.(map[string]any)["weight"]; weight != nil && subset != "v9" {
+				weights[subset] = weight
+			}
+		}
+	}
+	return weights
+}
+
+// Whatever is done to a route is done to the one that follows it, too, and undone.
+func TestContractWithAFollower(t *testing.T) {
+	contract(t, func(t *testing.T) *kubetest.Server {
+		s := kubetest.New(t, one+public)
+		t.Cleanup(func() {
+			name := t.Name()[strings.LastIndex(t.Name(), "/")+1:]
+			if strings.Contains(name, "fence") || strings.Contains(name, "survive") || strings.Contains(name, "stale") || strings.Contains(name, "ten_writers") {
+				return // somebody else wrote the weights of one, or ten did at once
+			}
+			if diff := cmp.Diff(weightsIn(s, "echo"), weightsIn(s, "echo-public")); diff != "" {
+				t.Errorf("the follower has other weights (-leader +follower):\n%s", diff)
+			}
+		})
+		return s
+	})
+}
+
+func found2(t *testing.T, router traffic.Router, q traffic.Query) traffic.Route {
+	t.Helper()
+	q.Namespace = "default"
+	r, err := router.Find(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// admittedWithPublic is a canary behind both, at a weight.
+func admittedWithPublic(t *testing.T, s *kubetest.Server, weight canary.Percent) (traffic.Router, traffic.Route) {
+	t.Helper()
+	router := newRouter(t, s)
+	r := found2(t, router, traffic.Query{Host: "echo"})
+	if r.Name != "echo" {
+		t.Fatalf("%s leads, want the route of the mesh", r)
+	}
+	r, err := router.Admit(t.Context(), r, traffic.Admission{Version: "v2"}, traffic.Write{})
+	if err == nil {
+		r, err = router.Split(t.Context(), r, traffic.Change{Weights: canary.ToCanary(weight)}, traffic.Write{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return router, r
+}
+
+func TestFollowersAreFoundByTheirLeader(t *testing.T) {
+	s := kubetest.New(t, one+public)
+	router, _ := admittedWithPublic(t, s, 10)
+	for _, q := range []traffic.Query{{App: "echo"}, {Route: "echo-public"}, {Host: "echo"}, {Route: "echo-public", Host: "echo.default.svc.cluster.local"}, {Host: "echo", Split: true}} {
+		r := found2(t, router, q)
+		if diff := cmp.Diff([]string{"echo-public"}, r.Followers); r.Name != "echo" || diff != "" {
+			t.Errorf("%+v finds %s with followers %v", q, r, r.Followers)
+		}
+	}
+	s.Delete(kube.VirtualServices(), "default", "echo")
+	if r := found2(t, router, traffic.Query{Route: "echo-public"}); r.Name != "echo-public" || r.Weights.Canary != 10 {
+		t.Errorf("without its leader it is %s, %s", r, r.Weights)
+	}
+}
+
+// The canary loses what it has in all of them, even where one cannot be written, and
+// the leader last: it says that there is something to do.
+func TestRollbackGoesOnPastAFollower(t *testing.T) {
+	s := kubetest.New(t, one+public)
+	router, r := admittedWithPublic(t, s, 30)
+	s.ResetRequests()
+	if _, err := router.Split(t.Context(), r, traffic.Change{Weights: canary.AllStable()}, traffic.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, request := range s.Requests() {
+		if request.Verb == "patch" {
+			order = append(order, request.Name)
+		}
+	}
+	if diff := cmp.Diff([]string{"echo-public", "echo"}, order); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	marked := s.Get(kube.VirtualServices(), "default", "echo-public")
+	marked.SetAnnotations(map[string]string{"argo-rollouts.argoproj.io/managed-by-rollouts": "x", "canaryctl.io/position": marked.GetAnnotations()["canaryctl.io/position"]})
+	s.Put(marked)
+	r = found2(t, router, traffic.Query{Route: "echo", Host: "echo"})
+	after, err := router.Split(t.Context(), r, traffic.Change{Weights: canary.ToCanary(20)}, traffic.Write{})
+	if !errors.Is(err, traffic.ErrForeign) || after.Weights.Canary != 20 {
+		t.Fatalf("a follower that cannot be written: %v, and the leader is at %s", err, after.Weights)
+	}
+	after, err = router.Split(t.Context(), after, traffic.Change{Weights: canary.AllStable()}, traffic.Write{})
+	if err != nil || after.Weights.Canary != 0 {
+		t.Errorf("a rollback beside a follower that gets nothing: %v, and the leader is at %s", err, after.Weights)
+	}
+}
+
+// A promotion that was cut short between the two is made whole, and the version that a
+// follower still sends to is not taken away before.
+func TestFollowerBehindAPromotion(t *testing.T) {
+	s := kubetest.New(t, one+public)
+	router, r := admittedWithPublic(t, s, 50)
+	before := s.Get(kube.VirtualServices(), "default", "echo-public")
+	promoted := r.Place().Promoted()
+	r, err := router.Split(t.Context(), r, traffic.Change{Weights: canary.AllCanary(), Position: &promoted}, traffic.Write{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := s.Get(kube.VirtualServices(), "default", "echo-public")
+	behind.SetAnnotations(before.GetAnnotations())
+	behind.Object["spec"] = before.Object["spec"]
+	s.Put(behind)
+	if _, err := router.Withdraw(t.Context(), r, "v1", traffic.Write{}); !errors.Is(err, traffic.ErrServing) {
+		t.Errorf("v1 is withdrawn while echo-public sends to it: %v", err)
+	}
+	place, both := r.Place(), r
+	both.Canary = "v1"
+	if _, err := router.Split(t.Context(), both, traffic.Change{Weights: canary.AllStable(), Position: &place}, traffic.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]any{"v1": int64(0), "v2": int64(100)}, weightsIn(s, "echo-public")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, err := router.Dismiss(t.Context(), r, "v1", traffic.Write{}); err != nil {
+		t.Errorf("v1 cannot be removed: %v", err)
+	}
+}
