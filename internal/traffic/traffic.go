@@ -142,7 +142,7 @@ type Change struct {
 }
 
 // Admission is what lets a version in. Where a release begins with it, that and its
-// notes go into the same write.
+// notes go into the same write, at once after the route was found.
 type Admission struct {
 	Version string
 	Release *canary.Release

@@ -72,7 +72,7 @@ func (d Deployments) told(version string) string {
 	if !ok {
 		b = canary.Backend{Service: map[string]string{LabelApp: d.app}, Subset: map[string]string{LabelVersion: version}}
 	}
-	text := func(s map[string]string) string { return labels.FormatLabels(s) }
+	text := labels.FormatLabels
 	if len(b.Subset) == 0 {
 		return text(b.Service)
 	}

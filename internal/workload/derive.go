@@ -110,7 +110,7 @@ func (s Spec) reached(labels map[string]string) error {
 // and an anti-affinity that did would spread the wrong Pods.
 func (d *derivation) relabel() {
 	labels, _, _ := unstructured.NestedMap(d.out.Object, "metadata", "labels")
-	d.renaming.labels(labels)
+	d.labels(labels)
 	if labels == nil {
 		labels = map[string]any{}
 	}

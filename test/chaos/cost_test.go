@@ -70,8 +70,8 @@ func TestCost(t *testing.T) {
 		}
 	}
 	t.Logf("%d requests, and %d for the lease", beside, len(all)-beside)
-	if beside > 15 {
-		t.Errorf("%d API requests beside watches and the lease, want at most 15", beside)
+	if beside > 14 {
+		t.Errorf("%d API requests beside watches and the lease, want at most 14", beside)
 	}
 	var taken []labtest.Sight // versions of the route from the first step on
 	for _, r := range routes {

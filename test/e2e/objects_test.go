@@ -192,7 +192,9 @@ func TestTwoRoutesToOneService(t *testing.T) {
 		rule("shop", "{name: v1, labels: {version: v1}}"),
 		virtualService("shop", "hosts: [shop], http: [{route: [{destination: {host: shop, subset: v1}}]}]"),
 		virtualService("door", fmt.Sprintf("hosts: [door], http: [{route: [{destination: {host: shop.%s.svc.cluster.local, subset: v1}}]}]", ns)))
-	spec := func(name string) string { return sh(t, "kubectl get virtualservice "+name+" -n "+ns+" -o jsonpath='{.spec}'").Stdout }
+	spec := func(name string) string {
+		return sh(t, "kubectl get virtualservice "+name+" -n "+ns+" -o jsonpath='{.spec}'").Stdout
+	}
 	before := spec("door")
 	cc := "canaryctl -n " + ns + " "
 	says(t, sh(t, cc+"create-canary --image versioned-echo:v2"), "likewise, for it sends to the same versions")

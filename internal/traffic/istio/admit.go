@@ -29,7 +29,7 @@ func (r *Router) Admit(ctx context.Context, route traffic.Route, a traffic.Admis
 	if err != nil {
 		return traffic.Route{}, err
 	}
-	if err := r.addSubset(ctx, route, version, w); err != nil {
+	if err := r.addSubset(ctx, route, version, a.Release != nil, w); err != nil {
 		return traffic.Route{}, err
 	}
 	for _, f := range followers {

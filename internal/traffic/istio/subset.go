@@ -98,10 +98,12 @@ func (s subsets) twin(stable, version string) map[string]any {
 	return subset
 }
 
-// addSubset defines a version's subset, if it is not there.
-func (r *Router) addSubset(ctx context.Context, route traffic.Route, version string, w traffic.Write) error {
+// addSubset defines a version's subset, if it is not there. Where it was there when the
+// route was found, and that is not a moment ago, it is looked for again: no write would
+// notice that it is gone.
+func (r *Router) addSubset(ctx context.Context, route traffic.Route, version string, justFound bool, w traffic.Write) error {
 	found, err := r.ruleAtHand(ctx, route)
-	if err == nil && subsetsOf(found).index(version) >= 0 { // no write would notice that it is gone
+	if err == nil && subsetsOf(found).index(version) >= 0 && !justFound {
 		found, err = r.ruleFor(ctx, route)
 	}
 	if err != nil {
