@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -88,6 +90,22 @@ func answering(t *testing.T, host string, versions ...string) {
 	})
 }
 
+// use sends requests until the end.
+func use(t *testing.T, host string) (end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			if _, err := request(ctx, host); err != nil && ctx.Err() == nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	return func() { cancel(); wg.Wait() }
+}
+
 func says(t *testing.T, r fmt.Stringer, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
@@ -109,11 +127,12 @@ func TestSubsetNotCalledAsItsPods(t *testing.T) {
 	sh(t, cc+"create-canary --image versioned-echo:R18_944")
 	sh(t, cc+"set-traffic 50 50")
 	answering(t, host, "R18_943", "r18-944")
+	used := use(t, host)
 	eventually(t, time.Minute, func() (bool, string) {
-		answering(t, host, "R18_943", "r18-944")
 		r := try(t, cc+"analyze --metrics-source pods --interval 1s --wait 5s")
 		return !strings.Contains(r.Stdout, " 0 of 0 "), r.String()
 	})
+	used()
 	sh(t, cc+"promote")
 	sh(t, cc+"delete-canary --version v1")
 	if r := sh(t, "kubectl get deployments -n "+ns+" -o name"); strings.Contains(r.Stdout, "943") {
