@@ -200,6 +200,10 @@ func (o *createCanary) conclude(p *canaryPlan) {
 	}
 	o.note("%s: %s is the canary, with no traffic yet", p.route.Name, p.spec.Version)
 	if !o.dry() {
-		o.note("give it some: canaryctl set-traffic 90 10")
+		which := ""
+		if p.route.Apart != "" {
+			which = fmt.Sprintf(" --vs %s --host %s", p.route.Name, p.route.Host)
+		}
+		o.note("give it some: canaryctl set-traffic 90 10%s", which)
 	}
 }
