@@ -11,19 +11,10 @@ import (
 
 // unsupported is an error where a route cannot be released.
 func unsupported(ctx context.Context, router traffic.Router, route traffic.Route) error {
-	if err := foreign(ctx, router, route); err != nil {
+	if err := router.Owned(ctx, route); err != nil {
 		return err
 	}
 	return away(route)
-}
-
-// foreign is an error where another tool writes a route, as far as the router can
-// tell.
-func foreign(ctx context.Context, router traffic.Router, route traffic.Route) error {
-	if owning, ok := router.(traffic.Owning); ok {
-		return owning.Owned(ctx, route)
-	}
-	return nil
 }
 
 // away is an error where a route's Pods are in another namespace than the route.

@@ -40,7 +40,7 @@ func canAnswer(ctx context.Context, f *Factory, router traffic.Router, route tra
 			return nil
 		}
 	}
-	if err := foreign(ctx, router, route); err != nil {
+	if err := router.Owned(ctx, route); err != nil {
 		return err
 	}
 	if route.Elsewhere != "" {

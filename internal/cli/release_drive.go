@@ -136,10 +136,6 @@ func (d *runner) giveUp(ctx context.Context, l *lease.Lease, s release.Saved) {
 
 // drive runs an engine on the release in the route.
 func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic.Route, l *lease.Lease, before string, out *tellers) (release.Result, error) {
-	watching, ok := router.(release.Router)
-	if !ok {
-		return release.Result{}, fmt.Errorf("drive %s: this kind of route cannot be watched", route)
-	}
 	config, err := d.document.Analysis()
 	if err != nil {
 		return release.Result{}, err
@@ -158,7 +154,7 @@ func (d *runner) drive(ctx context.Context, router traffic.Router, route traffic
 	}
 	engine, err := release.New(release.Config{
 		Plan: d.document.Plan(), Analysis: config, Route: route,
-		Router: watching, Workloads: deployments, Source: d.open(measured), Every: d.source.interval,
+		Router: router, Workloads: deployments, Source: d.open(measured), Every: d.source.interval,
 		GoesOn: d.goesOn, Lease: keeper{l}, Saved: before,
 		Prepare: func(ctx context.Context) error { return brokenFor(d.prepare(ctx, deployments, route, out.progress)) },
 		Roll: func(ctx context.Context) error {

@@ -205,20 +205,19 @@ func (o *status) route(ctx context.Context) (traffic.Route, error) {
 	return route, err
 }
 
-// notice watches the route, where the router can, so that a change shows at once
+// notice watches the route, so that a change shows at once
 // and not at the next look. While a watch sees nothing the route is read. The
 // caller stops it.
 func (o *status) notice(ctx context.Context, route traffic.Route) (changed <-chan struct{}, stop func()) {
 	router, err := o.f.Router()
-	watching, ok := router.(traffic.Watching)
-	if err != nil || !ok {
+	if err != nil {
 		return nil, func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	wake := make(chan struct{}, 1)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_ = watching.Watch(ctx, route, func(s traffic.Sight) { // it ends with the context alone
+		_ = router.Watch(ctx, route, func(s traffic.Sight) { // it ends with the context alone
 			o.seen.Store(nil)
 			if s.Err == nil {
 				o.seen.Store(&s.Route)

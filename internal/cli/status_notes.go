@@ -24,7 +24,7 @@ func (o *status) takeNotes(ctx context.Context, router traffic.Router, deploymen
 	if text := stillPinned(report.route); text != "" {
 		report.Notes = append(report.Notes, text)
 	}
-	for _, err := range append([]error{foreign(ctx, router, report.route), away(report.route)}, unmanaged(ctx, deployments, report)...) {
+	for _, err := range append([]error{router.Owned(ctx, report.route), away(report.route)}, unmanaged(ctx, deployments, report)...) {
 		if err != nil {
 			report.Notes = append(report.Notes, note(err))
 		}

@@ -31,12 +31,6 @@ var (
 	ErrBroken = errors.New("the canary cannot be prepared")
 )
 
-// Router is what the engine needs of a router.
-type Router interface {
-	traffic.Router
-	traffic.Watching
-}
-
 // Workloads tells of the Pods and Deployments of versions.
 type Workloads interface {
 	Watch(ctx context.Context, versions []string, seen func(workload.Sight)) error
@@ -73,7 +67,7 @@ type Config struct {
 	Analysis analysis.Config
 	// Route is as it was read, with the release's position in it.
 	Route     traffic.Route
-	Router    Router
+	Router    traffic.Router
 	Workloads Workloads
 	Source    Source
 	// Every is the time between two readings where the source has no pace of its

@@ -106,6 +106,8 @@ func (w *world) Backends(context.Context, traffic.Route, ...string) (canary.Back
 	return nil, nil
 }
 
+func (w *world) Owned(context.Context, traffic.Route) error { return nil }
+
 func (w *world) Withdraw(ctx context.Context, r traffic.Route, version string, o traffic.Write) (traffic.Route, error) {
 	return w.Dismiss(ctx, r, version, o)
 }

@@ -200,18 +200,10 @@ type Router interface {
 	// that says no more than the route itself does is taken off, unless a release
 	// is under way.
 	Remember(ctx context.Context, r Route, c Change, w Write) (Route, error)
-}
-
-// Owning is a power that a router may have besides: to tell whose route it is.
-type Owning interface {
 	// Owned is an error that wraps ErrForeign where another tool writes the route
 	// or what goes with it, and nil where nothing says so. Unlike the writes, which
 	// refuse what they read anyway, it looks everywhere.
 	Owned(ctx context.Context, r Route) error
-}
-
-// Watching is a power that a router may have besides: to tell of every change.
-type Watching interface {
 	// Watch tells seen of the route as it is, and again whenever the route or its
 	// subsets change, one call at a time, until the context ends: that is its
 	// error. It outlives everything else: what stands in the way of knowing is

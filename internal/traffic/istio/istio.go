@@ -39,11 +39,7 @@ type Router struct {
 	jitter func() float64
 }
 
-var (
-	_ traffic.Router   = (*Router)(nil)
-	_ traffic.Owning   = (*Router)(nil)
-	_ traffic.Watching = (*Router)(nil)
-)
+var _ traffic.Router = (*Router)(nil)
 
 // New returns a router on Istio.
 func New(c Config) *Router {

@@ -39,8 +39,7 @@ type Fixture struct {
 type Suite struct {
 	New func(t *testing.T) Fixture
 	// Header and Mirror are powers that not every router has: to lead requests
-	// with a header, or copies, to the canary. traffic.Watching is another, which
-	// a Router of type shows by itself.
+	// with a header, or copies, to the canary.
 	Header, Mirror bool
 }
 

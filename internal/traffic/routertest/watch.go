@@ -16,9 +16,6 @@ const patience = 20 * time.Second
 
 func (s Suite) watch(t *testing.T) {
 	f := s.New(t)
-	if _, ok := f.Router.(traffic.Watching); !ok {
-		t.Fatal("the router cannot watch, and no release can be driven without")
-	}
 	r := f.admitted(t)
 	w := Watch(t, f.Router, r)
 	w.Await(t, "the route as it is", func(s traffic.Sight) bool { return s.Err == nil && s.Route.Canary == "v2" })
@@ -50,14 +47,10 @@ type Watcher struct {
 // Watch begins to watch a route until Stop or the end of the test.
 func Watch(t *testing.T, router traffic.Router, r traffic.Route) *Watcher {
 	t.Helper()
-	watching, ok := router.(traffic.Watching)
-	if !ok {
-		t.Fatal("the router cannot watch")
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &Watcher{sights: make(chan traffic.Sight, 1000)}
 	ended := make(chan error, 1)
-	go func() { ended <- watching.Watch(ctx, r, func(s traffic.Sight) { w.sights <- s }) }()
+	go func() { ended <- router.Watch(ctx, r, func(s traffic.Sight) { w.sights <- s }) }()
 	w.stop = sync.OnceValue(func() error {
 		cancel()
 		return <-ended
