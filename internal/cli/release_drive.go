@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
@@ -21,7 +23,6 @@ import (
 	"github.com/canaryctl/canaryctl/internal/planfile"
 	"github.com/canaryctl/canaryctl/internal/release"
 	"github.com/canaryctl/canaryctl/internal/traffic"
-	"github.com/canaryctl/canaryctl/internal/traffic/istio"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
 
@@ -96,7 +97,7 @@ func (d *runner) own(ctx context.Context, router traffic.Router, route traffic.R
 	if err != nil {
 		return err
 	}
-	owner := istio.Owner(route)
+	owner := metav1.OwnerReference{APIVersion: route.APIVersion, Kind: route.Kind, Name: route.Name, UID: types.UID(route.UID)}
 	l := lease.New(lease.Config{
 		Client: client, Namespace: route.Namespace, Name: route.Name, Apart: route.Apart, Identity: identity(d.f),
 		Clock: d.f.Clock, Owner: &owner,

@@ -41,11 +41,13 @@ type Query struct {
 // how the traffic is split. Position is nil where no release was recorded.
 // Versions go by the name that the route calls them.
 type Route struct {
-	Kind      string
-	Namespace string
-	Name      string
-	Host      string
-	App       string
+	APIVersion string
+	Kind       string
+	UID        string // of the object, for those that are to go with it
+	Namespace  string
+	Name       string
+	Host       string
+	App        string
 	// Elsewhere is the namespace of the host's Pods where that is not the route's
 	// own, or "".
 	Elsewhere string

@@ -92,11 +92,3 @@ func (r *Router) wait(ctx context.Context, n int) error {
 func (r *Router) read(ctx context.Context, t target) (*unstructured.Unstructured, error) {
 	return r.in(t).Get(ctx, t.name, metav1.GetOptions{})
 }
-
-// Owner is the VirtualService of a route, for objects that are to go with it.
-func Owner(r traffic.Route) metav1.OwnerReference {
-	return metav1.OwnerReference{
-		APIVersion: kube.VirtualServices().GroupVersion().String(), Kind: "VirtualService",
-		Name: r.Name, UID: raw(r).GetUID(),
-	}
-}

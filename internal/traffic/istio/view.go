@@ -16,7 +16,7 @@ import (
 // view is the snapshot of a VirtualService as the route of one host.
 func view(vs *unstructured.Unstructured, host, app string) (traffic.Route, error) {
 	route := traffic.Route{
-		Kind: "VirtualService", Namespace: vs.GetNamespace(), Name: vs.GetName(), Host: host,
+		APIVersion: vs.GetAPIVersion(), Kind: "VirtualService", UID: string(vs.GetUID()), Namespace: vs.GetNamespace(), Name: vs.GetName(), Host: host,
 		Version: vs.GetResourceVersion(), Raw: &objects{route: vs}, Weights: canary.AllStable(),
 		Author: kube.Author(vs), Elsewhere: otherNamespace(host, vs.GetNamespace()),
 	}
