@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -94,7 +95,11 @@ func (d Deployments) get(ctx context.Context, name string) (*unstructured.Unstru
 func (d Deployments) Create(ctx context.Context, obj *unstructured.Unstructured, o Options) (*unstructured.Unstructured, error) {
 	created, err := d.resource().Create(ctx, obj, metav1.CreateOptions{DryRun: o.dryRun(), FieldManager: kube.FieldManager})
 	if err != nil {
-		return nil, fmt.Errorf("create %s: %w", d.ref(obj.GetName()), err)
+		err = fmt.Errorf("create %s: %w", d.ref(obj.GetName()), err)
+		if strings.Contains(err.Error(), "denied") { // by a policy or a webhook; who may not create gets another hint
+			return nil, hint.Wrap(err, "--set-label NAME=VALUE and --set-annotation NAME=VALUE give the canary what a policy asks for")
+		}
+		return nil, err
 	}
 	return created, nil
 }

@@ -68,7 +68,7 @@ func (d Deployments) controller(ctx context.Context, pod *unstructured.Unstructu
 	h := holder{ref.Kind, ref.Name}
 	if ref.Kind == "ReplicaSet" {
 		sets, err := d.client.Resource(kube.ReplicaSets()).Namespace(d.namespace).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + ref.Name})
-		if err != nil {
+		if err != nil || len(sets.Items) == 0 { // gone, as what owned it may be: its Pods end
 			return holder{}, false
 		}
 		for i := range sets.Items {
