@@ -168,3 +168,56 @@ func TestFollowerBehindAPromotion(t *testing.T) {
 		t.Errorf("v1 cannot be removed: %v", err)
 	}
 }
+
+// At weight 0, too, a follower leads to the canary by a header or a mirror as the leader
+// does, and then no longer.
+func TestFollowerLeadsBesideTheWeights(t *testing.T) {
+	for _, b := range []traffic.Beside{{Header: &canary.Header{Name: "x-canary", Value: "yes"}}, {Mirror: 10}} {
+		s := kubetest.New(t, one+public)
+		router, r := admittedWithPublic(t, s, 0)
+		for _, b := range []traffic.Beside{b, {}} {
+			var err error
+			if r, err = router.Split(t.Context(), r, traffic.Change{Weights: canary.AllStable(), Beside: &b}, traffic.Write{}); err != nil {
+				t.Fatal(err)
+			}
+			vs := s.Get(kube.VirtualServices(), "default", "echo-public")
+			vs.SetAnnotations(nil)
+			s.Put(vs) // it stands for itself now
+			f := found2(t, router, traffic.Query{Route: "echo-public"})
+			if diff := cmp.Diff(b, f.Beside); diff != "" {
+				t.Errorf("the follower leads otherwise (-want +got):\n%s", diff)
+			}
+		}
+	}
+}
+
+// An admission that was cut short before the leader leaves several that follow already.
+func TestLeaderIsFoundBeforeItLeads(t *testing.T) {
+	s := kubetest.New(t, one+public+strings.ReplaceAll(public, "echo-public", "echo-partners"))
+	router := newRouter(t, s)
+	s.Fail(func(r kubetest.Request) error {
+		if r.Verb == "patch" && r.Resource == "virtualservices" && r.Name == "echo" {
+			return errors.New("down")
+		}
+		return nil
+	})
+	if _, err := router.Admit(t.Context(), found2(t, router, traffic.Query{Host: "echo"}), traffic.Admission{Version: "v2"}, traffic.Write{}); err == nil {
+		t.Fatal("it was admitted")
+	}
+	s.Heal()
+	r := found2(t, router, traffic.Query{Host: "echo"})
+	r, err := router.Admit(t.Context(), r, traffic.Admission{Version: "v2"}, traffic.Write{})
+	if diff := cmp.Diff([]string{"echo-partners", "echo-public"}, r.Followers); err != nil || r.Name != "echo" || diff != "" {
+		t.Errorf("%s: %v (-want +got):\n%s", r, err, diff)
+	}
+}
+
+// Admitting once more loses no follower, even where all traffic is on the canary.
+func TestAdmittedAgainWithAFollower(t *testing.T) {
+	s := kubetest.New(t, one+public)
+	router, r := admittedWithPublic(t, s, 100)
+	r, err := router.Admit(t.Context(), r, traffic.Admission{Version: "v2"}, traffic.Write{})
+	if diff := cmp.Diff([]string{"echo-public"}, r.Followers); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
