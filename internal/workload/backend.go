@@ -36,6 +36,13 @@ func (d Deployments) names(all []*unstructured.Unstructured) []string {
 	return names
 }
 
+// backendOf is that of the requests that a Deployment's Pods get.
+func (d Deployments) backendOf(o *unstructured.Unstructured) canary.Backend {
+	version, _ := d.backends.VersionOf(podLabels(o))
+	b, _ := d.backends.Find(version)
+	return b
+}
+
 // behindService reports whether the Service of a version selects a Deployment's Pods, or
 // it was derived for one.
 func (d Deployments) behindService(o *unstructured.Unstructured) bool {
