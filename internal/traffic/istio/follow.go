@@ -135,9 +135,12 @@ func (r *Router) splitFollowers(ctx context.Context, route traffic.Route, c traf
 	return pinned, err
 }
 
-// settled reports whether a follower has what a change that gives all to stable gives it.
+// settled reports whether a follower has what a change that takes from the canary gives it.
 func settled(f traffic.Route, c traffic.Change) bool {
 	rules := rulesOf(raw(f))
+	if onTrial := onTrialAfter(f, c).Canary; onTrial != f.Canary && !slices.Contains(versionsOf(rules, f.Host, f.Namespace), onTrial) {
+		return len(headerRules(raw(f), f)) == 0 // it was applied anew, from before the promotion
+	}
 	if aside := wanted(c); c.Weights != canary.AllStable() || aside != nil && !reflect.DeepEqual(*aside, besideOf(raw(f), rules, f)) {
 		return false
 	}

@@ -221,3 +221,25 @@ func TestAdmittedAgainWithAFollower(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
+
+// A follower that was applied anew from before the promotion has nothing to give back.
+func TestReturnWithAFollowerAppliedAnew(t *testing.T) {
+	s := kubetest.New(t, one+public)
+	before := s.Get(kube.VirtualServices(), "default", "echo-public")
+	router, r := admittedWithPublic(t, s, 50)
+	promoted := r.Place().Promoted()
+	r, err := router.Split(t.Context(), r, traffic.Change{Weights: canary.AllCanary(), Position: &promoted}, traffic.Write{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	anew := s.Get(kube.VirtualServices(), "default", "echo-public")
+	anew.SetAnnotations(before.GetAnnotations())
+	anew.Object["spec"] = before.Object["spec"]
+	s.Put(anew)
+	restored, both := r.Place().Restored(), r
+	both.Canary = r.Previous()
+	after, err := router.Split(t.Context(), both, traffic.Change{Weights: canary.AllCanary(), Position: &restored}, traffic.Write{})
+	if err != nil || after.Stable != "v1" || after.Weights != canary.AllStable() {
+		t.Errorf("%s is stable, at %s: %v", after.Stable, after.Weights, err)
+	}
+}
