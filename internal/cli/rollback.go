@@ -167,6 +167,7 @@ func (o *rollback) rollBack(ctx context.Context, router traffic.Router, route tr
 		return route, nil
 	}
 	change := returned(route, why, now)
+	change.Unpin = o.allRules
 	route.Canary = route.Previous()
 	return router.Split(ctx, route, change, o.write())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,9 +146,13 @@ func giveBack(ctx context.Context, router traffic.Router, route traffic.Route, c
 	case !unsplit:
 		return after, err
 	case c.Position == nil:
+		route.Pinned = append(slices.Clone(route.Pinned), after.Pinned...)
 		return route, nil
 	}
-	return router.Remember(ctx, route, c, w)
+	elsewhere := after.Pinned
+	after, err = router.Remember(ctx, route, c, w)
+	after.Pinned = append(after.Pinned, elsewhere...)
+	return after, err
 }
 
 // decision is what a command makes of a route: what it shall remember, or nil where

@@ -15,7 +15,9 @@ import (
 // names says of which version each Deployment is, or "" of one that is none of the
 // application's. What the requests for a version reach is that version, whatever its
 // labels say; only where they reach none is one taken that is labelled so. One that is
-// labelled with the name of a version that others are goes by its own.
+// labelled with the name of a version that others are goes by its own. What is behind
+// another Service or none, the application's workers say, is no version of the route, but
+// for what was made for it.
 func (d Deployments) names(all []*unstructured.Unstructured) []string {
 	names, reached := make([]string, len(all)), map[string]bool{}
 	for i, o := range all {
@@ -24,7 +26,7 @@ func (d Deployments) names(all []*unstructured.Unstructured) []string {
 		}
 	}
 	for i, o := range all {
-		if names[i] != "" || !d.labelled(o) {
+		if names[i] != "" || !d.labelled(o) || !d.behindService(o) {
 			continue
 		}
 		if names[i] = versionOf(o); reached[names[i]] {
@@ -32,6 +34,25 @@ func (d Deployments) names(all []*unstructured.Unstructured) []string {
 		}
 	}
 	return names
+}
+
+// backendOf is that of the requests that a Deployment's Pods get.
+func (d Deployments) backendOf(o *unstructured.Unstructured) canary.Backend {
+	version, _ := d.backends.VersionOf(podLabels(o))
+	b, _ := d.backends.Find(version)
+	return b
+}
+
+// behindService reports whether the Service of a version selects a Deployment's Pods, or
+// it was derived for one.
+func (d Deployments) behindService(o *unstructured.Unstructured) bool {
+	if _, derived := o.GetAnnotations()[AnnotationDerivedFrom]; derived || len(d.backends) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(d.backends, func(b canary.Backend) bool {
+		b.Subset = nil
+		return b.Selects(podLabels(o))
+	})
 }
 
 // labelled reports whether a Deployment has the application's label.

@@ -54,7 +54,7 @@ func Derive(stable *unstructured.Unstructured, s Spec) (*unstructured.Unstructur
 	d.mark()
 	d.containers()
 	if d.err == nil && len(s.Canary.Service) > 0 {
-		d.err = s.reached(podLabels(d.out))
+		d.err = errors.Join(s.reached(podLabels(d.out)), s.apart(podLabels(d.out)))
 	}
 	if d.err != nil {
 		return nil, fmt.Errorf("derive the canary from Deployment %s/%s: %w", stable.GetNamespace(), stable.GetName(), d.err)
@@ -103,6 +103,16 @@ func (s Spec) reached(labels map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// apart is an error where requests for the stable version would reach Pods with such
+// labels: the canary would answer some before it is given any.
+func (s Spec) apart(labels map[string]string) error {
+	if !s.Stable.Selects(labels) {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("%w: subset %s selects the Pods of %s, too", ErrNotApart, s.Stable.Version, s.Version),
+		"give subset %s of the DestinationRule a label that only its Pods have, version say; nothing was changed", s.Stable.Version)
 }
 
 // relabel makes every label and selector that said the stable version say the

@@ -48,7 +48,7 @@ func (d Deployments) rollOnce(ctx context.Context, source *unstructured.Unstruct
 	if err != nil {
 		return false, err
 	}
-	want, err := rolledTemplate(stable, source)
+	want, err := rolledTemplate(stable, source, d.backendOf(stable), d.backendOf(source))
 	if err != nil || equality.Semantic.DeepEqual(want, templateOf(stable)) {
 		return false, err
 	}
@@ -105,7 +105,7 @@ func Rolled(stable, from Deployed) canary.Roll {
 	if stable.Object == nil || from.Object == nil {
 		return ""
 	}
-	want, err := rolledTemplate(stable.Object, from.Object)
+	want, err := rolledTemplate(stable.Object, from.Object, stable.Backend, from.Backend)
 	if err != nil || !equality.Semantic.DeepEqual(want, templateOf(stable.Object)) {
 		return ""
 	}
@@ -131,13 +131,21 @@ func overDeadline(d *appsv1.Deployment) bool {
 }
 
 // rolledTemplate is the template that a stable Deployment gets from its canary:
-// the canary's, with what Derive changed for the canary's sake changed back.
-func rolledTemplate(stable, from *unstructured.Unstructured) (map[string]any, error) {
+// the canary's, with what Derive changed for the canary's sake changed back, and with the
+// labels by which the backends tell the two, whoever made the canary.
+func rolledTemplate(stable, from *unstructured.Unstructured, backends ...canary.Backend) (map[string]any, error) {
 	old, want := templateOf(stable), templateOf(from)
 	if old == nil || want == nil {
 		return nil, fmt.Errorf("one of the Deployments %s and %s has no Pod template", stable.GetName(), from.GetName())
 	}
 	names := renamingBetween(stable, from)
+	for _, b := range backends {
+		for key := range b.Subset {
+			if was, is := podLabels(stable)[key], podLabels(from)[key]; was != is {
+				names[key] = change{was, is}
+			}
+		}
+	}
 	metadata, wanted := child(old, "metadata"), child(want, "metadata")
 	wanted["labels"] = names.undoLabels(child(metadata, "labels"), child(wanted, "labels"))
 	selected, _, _ := unstructured.NestedMap(stable.Object, "spec", "selector", "matchLabels")

@@ -289,3 +289,32 @@ func TestRolled(t *testing.T) {
 		t.Errorf("one that is gone: %q", got)
 	}
 }
+
+// A canary that somebody else made may be told from the stable version by a label that no
+// selector of a Deployment names, only the subset does.
+func TestRolledTemplateKeepsTheSubsetsLabels(t *testing.T) {
+	deployment := func(name, role, image string) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"metadata": map[string]any{"name": name},
+			"spec": map[string]any{
+				"selector": map[string]any{"matchLabels": map[string]any{"name": name}},
+				"template": map[string]any{
+					"metadata": map[string]any{"labels": map[string]any{"name": name, "app": "shop", "role": role}},
+					"spec":     map[string]any{"containers": []any{map[string]any{"name": "shop", "image": image}}},
+				},
+			},
+		}}
+	}
+	backend := func(role string) canary.Backend {
+		return canary.Backend{Version: role, Service: map[string]string{"app": "shop"}, Subset: map[string]string{"role": role}}
+	}
+	stable, from := deployment("a", "primary", "shop:1"), deployment("b", "canary", "shop:2")
+	got, err := rolledTemplate(stable, from, backend("primary"), backend("canary"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := templateOf(deployment("a", "primary", "shop:2"))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/workload/diagnosis"
 )
@@ -63,6 +64,8 @@ type Deployed struct {
 	// Problem is why they will never be, once it has lasted longer than such
 	// problems may; nil for none that is known.
 	Problem *diagnosis.Problem
+	// Backend is what has its Pods get requests; none where they get none.
+	Backend canary.Backend
 	// Object is the Deployment itself, with every field that it has. It is shared:
 	// whoever wants to change it copies it.
 	Object *unstructured.Unstructured
@@ -219,7 +222,11 @@ func (w *watcher) sight() Sight {
 	versions := slices.Collect(maps.Keys(w.versions))
 	s := Sight{Pods: w.deployments.health(w.pods, versions), Deployments: map[string]Deployed{}, Err: cmp.Or(w.noPods, w.noDeployments)}
 	for name, v := range w.versions {
-		s.Deployments[name] = v.deployed(w.deployments.app)
+		deployed := v.deployed(w.deployments.app)
+		if v.object != nil {
+			deployed.Backend = w.deployments.backendOf(v.object)
+		}
+		s.Deployments[name] = deployed
 		if v.duplicate != "" {
 			s.Err = cmp.Or(s.Err, w.deployments.duplicate(name, v.deployment.Name, v.duplicate))
 		}

@@ -29,8 +29,10 @@ var (
 	ErrExists    = errors.New("the version exists and is different")
 	// ErrNotSelected: no request would reach the version.
 	ErrNotSelected = errors.New("the Service would not select the version's Pods")
-	ErrNotReady    = errors.New("the version does not become ready")
-	ErrTimeout     = errors.New("timed out")
+	// ErrNotApart: requests for the stable version would reach the new one.
+	ErrNotApart = errors.New("the canary would get requests at once")
+	ErrNotReady = errors.New("the version does not become ready")
+	ErrTimeout  = errors.New("timed out")
 	// ErrUnsupported is about Pods that no Deployment runs.
 	ErrUnsupported = errors.New("is not supported yet")
 )

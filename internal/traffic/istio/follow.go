@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,19 +24,19 @@ import (
 
 // companions are the other routes of the namespace that send requests to the stable
 // version of the host, and so get the canary, too.
-func (r *Router) companions(ctx context.Context, route traffic.Route, version string) ([]traffic.Route, error) {
+func (r *Router) companions(ctx context.Context, route traffic.Route, version string) (all []traffic.Route, err error) {
 	others, err := r.othersAtHand(ctx, route)
-	if apierrors.IsForbidden(err) {
-		return nil, nil // those that it is told of are all there is to know
+	if apierrors.IsForbidden(err) { // those that it is told of are all there is to know
+		err := r.follow(ctx, route, func(f traffic.Route) error { all = append(all, f); return nil })
+		return all, err
 	}
 	if err != nil {
 		return nil, err
 	}
-	var all []traffic.Route
 	for i := range others {
 		vs := &others[i]
 		host, ok := spelled(vs, route)
-		if !ok || !slices.ContainsFunc(rulesOf(vs), func(rule rule) bool {
+		if !ok || !slices.Contains(route.Followers, vs.GetName()) && !slices.ContainsFunc(rulesOf(vs), func(rule rule) bool {
 			l, ok := rule.to(route.Host, route.Namespace, route.Stable)
 			return ok && rule.serves(l)
 		}) {
@@ -85,6 +86,10 @@ func (r *Router) follow(ctx context.Context, route traffic.Route, do func(traffi
 			f.Stable, f.Canary = route.Stable, route.Canary // it may be behind
 			err = do(f)
 		}
+		if errors.Is(err, traffic.ErrNotSplit) { // which says something of the leader, where that fails so
+			err = hint.Wrap(errors.New(err.Error()), "let its rules name %s and %s, or only %s: kubectl edit virtualservice %s -n %s",
+				route.Stable, route.Canary, route.Stable, name, route.Namespace)
+		}
 		if err != nil {
 			failed = append(failed, err)
 		}
@@ -109,16 +114,44 @@ func forFollower(c traffic.Change, f traffic.Route) traffic.Change {
 	return c
 }
 
-// splitFollowers sets the weights of all followers. One that does not name the canary
-// sends nothing to it.
-func (r *Router) splitFollowers(ctx context.Context, route traffic.Route, c traffic.Change, w traffic.Write) error {
-	return r.follow(ctx, route, func(f traffic.Route) error {
-		if c.Weights == canary.AllStable() && len(busy(rulesOf(raw(f)), f, []string{route.Canary})) == 0 {
-			return nil
+// splitFollowers sets the weights of all followers, and what is beside them. One that
+// sends nothing to the canary, and shall not, is left alone. It names the rules of the
+// user's own that no weight changes.
+func (r *Router) splitFollowers(ctx context.Context, route traffic.Route, c traffic.Change, w traffic.Write) (pinned []string, err error) {
+	err = r.follow(ctx, route, func(f traffic.Route) error {
+		after := f
+		after.Pinned = pinnedText(rulesOf(raw(f)), f)
+		if !settled(f, c) {
+			var err error
+			if after, err = r.splitOne(ctx, f, forFollower(c, f), w); err != nil {
+				return err
+			}
 		}
-		_, err := r.splitOne(ctx, f, forFollower(c, f), w)
-		return err
+		for _, text := range after.Pinned {
+			pinned = append(pinned, f.Name+" "+text)
+		}
+		return nil
 	})
+	return pinned, err
+}
+
+// settled reports whether a follower has what a change that takes from the canary gives it.
+func settled(f traffic.Route, c traffic.Change) bool {
+	rules := rulesOf(raw(f))
+	if onTrial := onTrialAfter(f, c).Canary; onTrial != f.Canary && !slices.Contains(versionsOf(rules, f.Host, f.Namespace), onTrial) {
+		return len(headerRules(raw(f), f)) == 0 // it was applied anew, from before the promotion
+	}
+	if aside := wanted(c); c.Weights != canary.AllStable() || aside != nil && !reflect.DeepEqual(*aside, besideOf(raw(f), rules, f)) {
+		return false
+	}
+	alone := pinned(rules, f)
+	if c.Unpin && len(alone) > 0 {
+		return false
+	}
+	rules = slices.DeleteFunc(rules, func(r rule) bool {
+		return slices.ContainsFunc(alone, func(p rule) bool { return p.path() == r.path() })
+	})
+	return len(busy(rules, f, []string{f.Canary})) == 0
 }
 
 // leading picks, of routes of one host and one stable version, the one that a release
@@ -129,8 +162,19 @@ func leading(routes []traffic.Route) (traffic.Route, bool) {
 	led := func(r traffic.Route) bool {
 		return slices.ContainsFunc(routes, func(l traffic.Route) bool { return slices.Contains(l.Followers, r.Name) })
 	}
-	if leaders := slices.DeleteFunc(slices.Clone(routes), led); len(leaders) > 0 {
-		routes = leaders
+	// Those that were told to follow before their leader was told to lead have nothing yet.
+	waits := func(r traffic.Route) bool {
+		return r.Weights == canary.AllStable() && r.Beside == traffic.Beside{} &&
+			slices.ContainsFunc(routes, func(l traffic.Route) bool { return l.Name == r.Leader })
+	}
+	without := func(some func(traffic.Route) bool) {
+		if left := slices.DeleteFunc(slices.Clone(routes), some); len(left) > 0 {
+			routes = left
+		}
+	}
+	without(led)
+	if waiting := slices.DeleteFunc(slices.Clone(routes), func(r traffic.Route) bool { return !waits(r) }); len(waiting) > 1 {
+		without(waits)
 	}
 	first, split := routes[0], 0
 	for _, r := range routes {

@@ -168,3 +168,78 @@ func TestFollowerBehindAPromotion(t *testing.T) {
 		t.Errorf("v1 cannot be removed: %v", err)
 	}
 }
+
+// At weight 0, too, a follower leads to the canary by a header or a mirror as the leader
+// does, and then no longer.
+func TestFollowerLeadsBesideTheWeights(t *testing.T) {
+	for _, b := range []traffic.Beside{{Header: &canary.Header{Name: "x-canary", Value: "yes"}}, {Mirror: 10}} {
+		s := kubetest.New(t, one+public)
+		router, r := admittedWithPublic(t, s, 0)
+		for _, b := range []traffic.Beside{b, {}} {
+			var err error
+			if r, err = router.Split(t.Context(), r, traffic.Change{Weights: canary.AllStable(), Beside: &b}, traffic.Write{}); err != nil {
+				t.Fatal(err)
+			}
+			vs := s.Get(kube.VirtualServices(), "default", "echo-public")
+			vs.SetAnnotations(nil)
+			s.Put(vs) // it stands for itself now
+			f := found2(t, router, traffic.Query{Route: "echo-public"})
+			if diff := cmp.Diff(b, f.Beside); diff != "" {
+				t.Errorf("the follower leads otherwise (-want +got):\n%s", diff)
+			}
+		}
+	}
+}
+
+// An admission that was cut short before the leader leaves several that follow already.
+func TestLeaderIsFoundBeforeItLeads(t *testing.T) {
+	s := kubetest.New(t, one+public+strings.ReplaceAll(public, "echo-public", "echo-partners"))
+	router := newRouter(t, s)
+	s.Fail(func(r kubetest.Request) error {
+		if r.Verb == "patch" && r.Resource == "virtualservices" && r.Name == "echo" {
+			return errors.New("down")
+		}
+		return nil
+	})
+	if _, err := router.Admit(t.Context(), found2(t, router, traffic.Query{Host: "echo"}), traffic.Admission{Version: "v2"}, traffic.Write{}); err == nil {
+		t.Fatal("it was admitted")
+	}
+	s.Heal()
+	r := found2(t, router, traffic.Query{Host: "echo"})
+	r, err := router.Admit(t.Context(), r, traffic.Admission{Version: "v2"}, traffic.Write{})
+	if diff := cmp.Diff([]string{"echo-partners", "echo-public"}, r.Followers); err != nil || r.Name != "echo" || diff != "" {
+		t.Errorf("%s: %v (-want +got):\n%s", r, err, diff)
+	}
+}
+
+// Admitting once more loses no follower, even where all traffic is on the canary.
+func TestAdmittedAgainWithAFollower(t *testing.T) {
+	s := kubetest.New(t, one+public)
+	router, r := admittedWithPublic(t, s, 100)
+	r, err := router.Admit(t.Context(), r, traffic.Admission{Version: "v2"}, traffic.Write{})
+	if diff := cmp.Diff([]string{"echo-public"}, r.Followers); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// A follower that was applied anew from before the promotion has nothing to give back.
+func TestReturnWithAFollowerAppliedAnew(t *testing.T) {
+	s := kubetest.New(t, one+public)
+	before := s.Get(kube.VirtualServices(), "default", "echo-public")
+	router, r := admittedWithPublic(t, s, 50)
+	promoted := r.Place().Promoted()
+	r, err := router.Split(t.Context(), r, traffic.Change{Weights: canary.AllCanary(), Position: &promoted}, traffic.Write{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	anew := s.Get(kube.VirtualServices(), "default", "echo-public")
+	anew.SetAnnotations(before.GetAnnotations())
+	anew.Object["spec"] = before.Object["spec"]
+	s.Put(anew)
+	restored, both := r.Place().Restored(), r
+	both.Canary = r.Previous()
+	after, err := router.Split(t.Context(), both, traffic.Change{Weights: canary.AllCanary(), Position: &restored}, traffic.Write{})
+	if err != nil || after.Stable != "v1" || after.Weights != canary.AllStable() {
+		t.Errorf("%s is stable, at %s: %v", after.Stable, after.Weights, err)
+	}
+}

@@ -30,13 +30,17 @@ func (r *Router) Split(ctx context.Context, route traffic.Route, c traffic.Chang
 		}
 	}
 	if takes(c, route) {
-		failed := r.splitFollowers(ctx, route, c, w)
+		pinned, failed := r.splitFollowers(ctx, route, c, w)
 		after, err := r.splitOne(ctx, route, c, w)
+		after.Pinned = append(after.Pinned, pinned...)
+		if failed != nil && errors.Is(err, traffic.ErrNotSplit) {
+			err = nil // there is nothing to take back in this one, and still in another
+		}
 		return after, errors.Join(err, failed)
 	}
 	after, err := r.splitOne(ctx, route, c, w)
 	if err == nil {
-		err = r.splitFollowers(ctx, route, c, w)
+		_, err = r.splitFollowers(ctx, route, c, w)
 	}
 	return after, err
 }
@@ -51,7 +55,7 @@ func (r *Router) splitOne(ctx context.Context, route traffic.Route, c traffic.Ch
 		}
 		var back patch
 		if c.Unpin {
-			back = unpin(vs, route)
+			back = unpin(vs, onTrialAfter(route, c))
 		}
 		rules, err := splitRules(rulesOf(vs), route, c.Weights, len(back) > 0 || len(headerRules(vs, route)) > 0)
 		if err != nil {
@@ -71,6 +75,15 @@ func (r *Router) splitOne(ctx context.Context, route traffic.Route, c traffic.Ch
 		}
 		return l.after(p, vs), nil
 	})
+}
+
+// onTrialAfter is the route as a change calls its versions: one that undoes a promotion
+// has the stable version on trial again.
+func onTrialAfter(route traffic.Route, c traffic.Change) traffic.Route {
+	if c.Position != nil && c.Position.Canary == route.Stable {
+		route.Stable, route.Canary = route.Canary, route.Stable
+	}
+	return route
 }
 
 // splitRules returns the rules that name both versions of the route, or says why

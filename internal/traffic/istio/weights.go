@@ -54,7 +54,7 @@ func (r rule) weighed(route traffic.Route, w canary.Weights, before original) []
 	exact := func(sum int) bool { return sum > 0 && sum*tenths%1000 == 0 }
 	scale := func(to int) {
 		for i := range weights {
-			weights[i] = weights[i] * to / versions
+			weights[i] = weights[i] * to / max(versions, 1) // no version may have any
 		}
 		versions = to
 	}

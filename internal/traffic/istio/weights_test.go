@@ -163,3 +163,25 @@ func TestSubsetIsATwin(t *testing.T) {
 		t.Errorf("subset (-want +got):\n%s", diff)
 	}
 }
+
+// Nothing that was remembered has to be what there is now.
+func TestWeightsThatAreAllZero(t *testing.T) {
+	s := kubetest.New(t, `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: echo
+  annotations: {canaryctl.io/position: '{"app":"echo","stable":"v1","canary":"v2","added":["weights:http/0=100","destination"]}'}
+spec:
+  hosts: [echo]
+  http:
+    - route:
+        - {destination: {host: echo, subset: v1}, weight: 0}
+        - {destination: {host: echo, subset: v2}, weight: 0}
+`)
+	router := newRouter(t, s)
+	r, err := router.Split(t.Context(), found2(t, router, traffic.Query{Route: "echo"}), traffic.Change{Weights: canary.ToCanary(20)}, traffic.Write{})
+	if err != nil || r.Weights.Canary != 20 {
+		t.Errorf("%s: %v", r.Weights, err)
+	}
+}
