@@ -77,6 +77,9 @@ func (o *rollback) run(ctx context.Context) error {
 		o.note("%s: rolled back to %s: %s (was %s), in %s", d.after.Name, d.after.Stable, shares(d.after), shares(d.before), took)
 	} else {
 		o.note("%s: %s already; nothing to roll back", d.after.Name, shares(d.after))
+		if err := o.rollBackLost(ctx, d); err != nil {
+			return err
+		}
 	}
 	o.tellPinned(d.before, d.after)
 	o.ended(ctx, d.router, d.before)
@@ -85,6 +88,23 @@ func (o *rollback) run(ctx context.Context) error {
 	}
 	o.tellOpen(ctx, d.after, d.changed)
 	return nil
+}
+
+// rollBackLost gives back what a route has that follows one which, written over by
+// somebody, knows of no follower any more.
+func (o *rollback) rollBackLost(ctx context.Context, d decided) error {
+	if d.after.Position != nil {
+		return nil
+	}
+	lost, err := d.router.Find(ctx, traffic.Query{Namespace: d.after.Namespace, Host: d.after.Host, Split: true})
+	if err != nil || lost.Leader != d.after.Name || lost.Weights.Canary == 0 {
+		return nil //nolint:nilerr // nothing was found, and what was asked for is done
+	}
+	after, err := o.rollBack(ctx, d.router, lost, false)
+	if err == nil {
+		o.note("%s, which follows it: rolled back to %s: %s (was %s)", after.Name, after.Stable, shares(after), shares(lost))
+	}
+	return err
 }
 
 // tellPinned names the rules that no weight changes.

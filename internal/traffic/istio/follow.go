@@ -173,9 +173,7 @@ func leading(routes []traffic.Route) (traffic.Route, bool) {
 		}
 	}
 	without(led)
-	if waiting := slices.DeleteFunc(slices.Clone(routes), func(r traffic.Route) bool { return !waits(r) }); len(waiting) > 1 {
-		without(waits)
-	}
+	without(waits)
 	first, split := routes[0], 0
 	for _, r := range routes {
 		if r.Stable != first.Stable || !sameHost(r.Host, first.Host, first.Namespace) {
