@@ -19,12 +19,15 @@ import (
 
 // Timeouts of the server. They bound what a slow or hostile client can hold;
 // idle connections outlive those of common proxies, so that it is the proxy
-// that closes them and no request meets a closing door.
+// that closes them and no request meets a closing door. That goes for those that
+// have carried no request yet, too, which proxies open beforehand: net/http counts
+// the time for their first header from when they were opened, and where it speaks
+// HTTP/2 without TLS as well, answers a request that comes just when that is over with 400.
 const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second
-	writeTimeout      = 40 * time.Second
 	idleTimeout       = 2 * time.Minute
+	readHeaderTimeout = idleTimeout
+	readTimeout       = idleTimeout
+	writeTimeout      = 40 * time.Second
 	maxHeaderBytes    = 16 << 10
 
 	// grpc-go sets no limit of its own, so what limits a client is what stands

@@ -83,7 +83,7 @@ func TestShutdownUnderLoadLosesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(func(c *Config) {
-				c.DrainDelay = 300 * time.Millisecond
+				c.DrainDelay = time.Second // the balancer has to notice, on a busy machine, too
 				c.Faults.Latency, c.Faults.LatencyShare = Duration(20*time.Millisecond), .5
 			})
 			url, stop := serve(t, s)
@@ -221,4 +221,13 @@ func get(client *http.Client, url string) error {
 		return errors.New("status " + strconv.Itoa(response.StatusCode))
 	}
 	return nil
+}
+
+// A connection that a proxy has opened beforehand is as good for its first request as an
+// idle one is for the next.
+func TestNewConnectionsAreAsPatientAsIdleOnes(t *testing.T) {
+	s := newServer(func(*Config) {}).httpServer()
+	if s.ReadHeaderTimeout < s.IdleTimeout || s.ReadTimeout < s.IdleTimeout {
+		t.Errorf("a new connection is closed after %s and %s, an idle one after %s", s.ReadHeaderTimeout, s.ReadTimeout, s.IdleTimeout)
+	}
 }
