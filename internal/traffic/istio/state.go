@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -23,6 +24,9 @@ import (
 type state string
 
 const plain state = ""
+
+// hostAnnotation says whose the plain history is, once there is no position that does.
+const hostAnnotation = "canaryctl.io/host"
 
 // name is that of an annotation in this state.
 func (s state) name(annotation string) string {
@@ -76,8 +80,8 @@ func stateNamed(host string) state {
 // that has the application's name, or the only one with the release's versions.
 func plainHost(vs *unstructured.Unstructured) string {
 	kept, _ := decoded(vs.GetAnnotations()[canary.Annotation])
-	if kept.Host != "" {
-		return kept.Host
+	if host := cmp.Or(kept.Host, vs.GetAnnotations()[hostAnnotation]); host != "" {
+		return host
 	}
 	rules, namespace := rulesOf(vs), vs.GetNamespace()
 	versioned, _ := hostsOf(rules, namespace)
@@ -185,6 +189,13 @@ func memoryAs(o *unstructured.Unstructured, host string, c traffic.Change, as fu
 func forget(o *unstructured.Unstructured, host string, notes map[string]string) patch {
 	s := stateOf(o, host)
 	values := map[string]string{s.name(canary.Annotation): ""}
+	history := o.GetAnnotations()[s.name(canary.HistoryAnnotation)]
+	if text, set := notes[canary.HistoryAnnotation]; set {
+		history = text
+	}
+	if s == plain && history != "" {
+		values[hostAnnotation] = canonical(host, o.GetNamespace())
+	}
 	for _, name := range slices.Sorted(maps.Keys(notes)) {
 		values[s.name(name)] = notes[name]
 	}

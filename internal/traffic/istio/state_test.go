@@ -149,6 +149,45 @@ func TestTwoReleasesInOneObject(t *testing.T) {
 	}
 }
 
+// The history of a host stays its own when another comes into the object.
+func TestHistoryStaysTheHosts(t *testing.T) {
+	s := kubetest.New(t, one)
+	router := newRouter(t, s)
+	find := func(host string) traffic.Route {
+		r, err := router.Find(t.Context(), traffic.Query{Namespace: "default", Route: "echo", Host: host})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	r, err := router.Admit(t.Context(), find("echo"), traffic.Admission{Version: "v2"}, traffic.Write{})
+	if err == nil {
+		r, err = router.Dismiss(t.Context(), r, "v2", traffic.Write{})
+	}
+	over := forgotten(r, "v2")
+	over.Notes = map[string]string{canary.HistoryAnnotation: `[{"id":"e1","outcome":"rolled-back","from":"v1","to":"v2"}]`}
+	if err == nil {
+		_, err = router.Remember(t.Context(), r, over, traffic.Write{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	vs := virtualService(s)
+	rules, _, _ := unstructured.NestedSlice(vs.Object, "spec", "http")
+	cart := map[string]any{"route": []any{
+		map[string]any{"destination": map[string]any{"host": "cart", "subset": "v1"}, "weight": int64(50)},
+		map[string]any{"destination": map[string]any{"host": "cart", "subset": "v2"}, "weight": int64(50)},
+	}, "match": []any{map[string]any{"uri": map[string]any{"prefix": "/cart"}}}}
+	_ = unstructured.SetNestedSlice(vs.Object, append([]any{cart}, rules...), "spec", "http")
+	s.Put(vs)
+	if notes := find("echo").Notes; notes[canary.HistoryAnnotation] == "" {
+		t.Errorf("echo has the notes %v", notes)
+	}
+	if notes := find("cart").Notes; len(notes) > 0 {
+		t.Errorf("cart has the notes %v", notes)
+	}
+}
+
 const two = `
 apiVersion: networking.istio.io/v1
 kind: VirtualService
