@@ -93,10 +93,9 @@ func (f *Factory) Dynamic() (dynamic.Interface, error) {
 	return client, nil
 }
 
-// Deployments are those of the versions that a route tells of, and of others, which it
-// is to have or once had.
-func (f *Factory) Deployments(ctx context.Context, router traffic.Router, route traffic.Route, others ...string) (workload.Deployments, error) {
-	backends, err := router.Backends(ctx, route, append(route.Versions(), others...)...)
+// Deployments are those of the versions that a route tells of.
+func (f *Factory) Deployments(ctx context.Context, router traffic.Router, route traffic.Route) (workload.Deployments, error) {
+	backends, err := router.Backends(ctx, route, route.Versions()...)
 	if err != nil {
 		return workload.Deployments{}, err
 	}

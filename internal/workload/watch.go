@@ -71,10 +71,11 @@ type Deployed struct {
 	Object *unstructured.Unstructured
 }
 
-// Watch tells seen of the Pods and Deployments of versions as they are, and again after every change, one call at a time, until the context
-// ends: that is its error. It outlives everything else: what cannot be known is
-// told in Sight.Err, and tried again within about a second. One version in two
-// Deployments is such an error, which wraps ErrDuplicate.
+// Watch tells seen of the Pods and Deployments of versions as they are, and again
+// after every change, one call at a time, until the context ends: that is its error.
+// It outlives everything else: what cannot be known is told in Sight.Err, and tried
+// again within about a second. One version in two Deployments is such an error, which
+// wraps ErrDuplicate.
 //
 // It costs two requests that last, and a few more now and then while a version is
 // not ready, to find out why.
