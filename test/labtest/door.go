@@ -41,7 +41,7 @@ func (d *Door) Open() error {
 		return err
 	}
 	d.URL = "http://" + listener.Addr().String()
-	d.server = &http.Server{Handler: d.forward, ReadHeaderTimeout: 10 * time.Second}
+	d.server = &http.Server{Handler: d.forward, ReadHeaderTimeout: 2 * time.Minute}
 	go func(s *http.Server) { _ = s.Serve(listener) }(d.server) // Shut ends it
 	return nil
 }

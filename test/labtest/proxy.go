@@ -80,7 +80,7 @@ func serve(target string, transport http.RoundTripper) (*Proxy, error) {
 		ErrorLog:     log.New(io.Discard, "", 0), // the faults are meant
 	}
 	p := &Proxy{URL: "http://" + listener.Addr().String(), open: map[*http.Request]context.CancelFunc{}}
-	p.server = &http.Server{Handler: p.handler(forward), ReadHeaderTimeout: 10 * time.Second}
+	p.server = &http.Server{Handler: p.handler(forward), ReadHeaderTimeout: 2 * time.Minute}
 	go func() { _ = p.server.Serve(listener) }() // Close ends it
 	return p, nil
 }

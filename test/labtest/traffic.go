@@ -34,7 +34,7 @@ func (l *Lab) SendAs(ctx context.Context, host string, c probe.Config) *Traffic 
 	ctx, cancel := context.WithCancel(ctx)
 	t := &Traffic{cancel: cancel, done: make(chan struct{})}
 	c.URL, c.Host, c.Duration = l.Router+"/version", host, 0
-	transport := &http.Transport{MaxIdleConnsPerHost: c.Concurrency}
+	transport := &http.Transport{MaxIdleConnsPerHost: c.Concurrency, IdleConnTimeout: 90 * time.Second}
 	if c.GRPC {
 		c.URL = l.Router + "/canaryctl.echo.v1.Echo/Echo"
 		transport.Protocols = new(http.Protocols)

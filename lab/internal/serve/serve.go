@@ -13,6 +13,13 @@ import (
 // Streams and the like do not end by themselves.
 const patience = 3 * time.Second
 
+// idle is how long a connection without a request is kept. One that has carried
+// none yet, which clients open beforehand, is kept as long: net/http counts the time
+// for its first header from when it was opened, and where it also speaks HTTP/2
+// without TLS, a request that comes just when that is over is answered with 400, or
+// with a reset.
+const idle = 2 * time.Minute
+
 // H2C has a server take HTTP/2 without TLS beside HTTP/1.1, with at most so many
 // streams open on one connection.
 func H2C(streams int) func(*http.Server) {
@@ -32,8 +39,8 @@ func Until(ctx context.Context, listener net.Listener, handler http.Handler, err
 	defer abort()
 	server := &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		ReadHeaderTimeout: idle,
+		IdleTimeout:       idle,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          errors,
 	}
