@@ -9,11 +9,9 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
-
-// errRolling marks what cannot be taken back any more.
-var errRolling = errors.New("the stable Deployment is being rolled to the new version")
 
 type abort struct {
 	rollback
@@ -64,7 +62,7 @@ func (o *abort) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if route.Canary == "" && running(route) == nil {
+	if route.Canary == "" && steer.Running(route) == nil {
 		o.note("%s: %s is the only version on duty; nothing to abort", route.Name, route.Stable)
 		if previous := route.Previous(); previous != "" {
 			o.note("it was promoted over %s; canaryctl rollback returns to that", previous)
@@ -95,8 +93,8 @@ func (o *abort) check(ctx context.Context, router traffic.Router, route traffic.
 	if o.force {
 		return nil
 	}
-	if r := running(route); r != nil && r.Rolling() {
-		return hint.Wrap(fmt.Errorf("abort the release of %s: %w", route.Canary, errRolling),
+	if r := steer.Running(route); r != nil && r.Rolling() {
+		return hint.Wrap(fmt.Errorf("abort the release of %s: %w", route.Canary, steer.ErrRolling),
 			"canaryctl pause stops it where it is; --force gives the traffic back and removes %s all the same", route.Canary)
 	}
 	if route.Weights.Canary == 0 {

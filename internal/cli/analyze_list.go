@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/source"
 )
 
 // listPatience is how long a place may take to say what it has.
@@ -97,7 +98,7 @@ func (o *analyze) list(ctx context.Context) error {
 
 // surveyAll asks all places side by side. One that is slow, absent or forbidden
 // costs its row and nothing else.
-func surveyAll(ctx context.Context, places []place) []listedSource {
+func surveyAll(ctx context.Context, places []source.Place) []listedSource {
 	all := make([]listedSource, len(places))
 	var wait sync.WaitGroup
 	for i := range places {
@@ -107,11 +108,11 @@ func surveyAll(ctx context.Context, places []place) []listedSource {
 	return all
 }
 
-func surveyOne(ctx context.Context, at *place) listedSource {
+func surveyOne(ctx context.Context, at *source.Place) listedSource {
 	ctx, cancel := context.WithTimeout(ctx, listPatience)
 	defer cancel()
-	s := listedSource{Name: at.name, Profiles: []listedProfile{}}
-	found, err := at.survey(ctx)
+	s := listedSource{Name: at.Name, Profiles: []listedProfile{}}
+	found, err := at.Survey(ctx)
 	if err != nil {
 		s.Reason = reasonOf(err)
 		switch {
@@ -123,7 +124,7 @@ func surveyOne(ctx context.Context, at *place) listedSource {
 	}
 	some := false
 	for i, list := range found {
-		p := listedProfile{Name: at.profiles[i].Name, Metrics: []listedMetric{}, Unseen: at.profiles[i].Unseen}
+		p := listedProfile{Name: at.Profiles[i].Name, Metrics: []listedMetric{}, Unseen: at.Profiles[i].Unseen}
 		for _, f := range list {
 			p.Metrics = append(p.Metrics, listed(f))
 			some = true
@@ -149,7 +150,7 @@ func listed(f metrics.Found) listedMetric {
 	return m
 }
 
-// choose does what anySource does: the first that has any series is read.
+// choose does what source.First does: the first that has any series is read.
 func (l *listing) choose() {
 	for i := range l.Sources {
 		for j := range l.Sources[i].Profiles {
@@ -207,7 +208,7 @@ func (l *listing) why(p *listedProfile) string {
 	if len(silent) > 0 {
 		text += "; " + strings.Join(silent, ", ")
 	}
-	if what := unseen(p.Name, p.Unseen); what != "" {
+	if what := source.Unseen(p.Name, p.Unseen); what != "" {
 		text += ". " + what
 	}
 	return text + p.sides()
@@ -230,14 +231,6 @@ func (p *listedProfile) sides() string {
 		return ". " + upperFirst(strings.Join(parts, "; "))
 	}
 	return ""
-}
-
-// unseen says which failures of users a profile does not count.
-func unseen(profile string, what []string) string {
-	if len(what) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("Profile %s does not count %s", profile, strings.Join(what, "; "))
 }
 
 func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

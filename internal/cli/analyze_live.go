@@ -14,6 +14,7 @@ import (
 	"github.com/canaryctl/canaryctl/internal/analysis"
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/source"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -58,12 +59,12 @@ func (o *analyze) runLive(ctx context.Context, config analysis.Config) error {
 	if err != nil {
 		return err
 	}
-	sources, err := anyOf(places, o.Clock)
+	sources, err := source.NewFirst(places, o.Clock)
 	if err != nil {
 		return err
 	}
 	l := &live{
-		analyze: o, config: config, route: route, stream: sources, from: sources.describe,
+		analyze: o, config: config, route: route, stream: sources, from: func() (name, unseen string) { return sources.Name(), sources.Unseen() },
 		again: func(ctx context.Context) (traffic.Route, error) {
 			_, now, err := target{vs: route.Name, host: route.Host}.find(ctx, o.Factory, false)
 			return now, err

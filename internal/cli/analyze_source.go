@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/metrics"
-	"github.com/canaryctl/canaryctl/internal/metrics/podscrape"
 	"github.com/canaryctl/canaryctl/internal/metrics/prometheus"
+	"github.com/canaryctl/canaryctl/internal/source"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -25,93 +26,48 @@ const (
 	sourcePods       = "pods"
 )
 
-// place is where counts may be read: a Prometheus, or the Pods.
-type place struct {
-	name     string
-	profiles []metrics.Profile
-	watch    func(metrics.Profile) (metrics.Stream, error)
-	// survey says what is there of each of the profiles. What was found may come
-	// with an error about the rest.
-	survey func(context.Context) ([][]metrics.Found, error)
-}
-
-// places are those that the flags allow, best first.
-func (o *analyze) places(client *kube.Client, release metrics.Release) ([]place, error) {
+// places are where the flags allow to read a release, best first.
+func (o *analyze) places(client *kube.Client, release metrics.Release) ([]source.Place, error) {
 	profiles, err := o.metrics.profiles()
 	if err != nil {
 		return nil, err
 	}
-	var all []place
+	c := source.Config{
+		Client: client, Profiles: profiles, Named: o.metrics.chosen(),
+		Pods:  o.source != sourcePrometheus && o.prometheus.url == "", // who names a server wants what that one counts
+		Since: o.since, WarmUp: o.warmUp, Within: o.within, Now: o.Clock.Now,
+	}
 	if o.source != sourcePods {
-		for _, server := range o.prometheus.servers(client) {
-			all = append(all, o.serverPlace(server, profiles, release))
-		}
+		c.Servers = o.prometheus.servers(client)
 	}
-	if o.source != sourcePrometheus && o.prometheus.url == "" { // who names a server wants what that one counts
-		if !o.metrics.chosen() { // a mesh's own metrics name versions that a Pod by itself does not know
-			profiles = slices.DeleteFunc(slices.Clone(profiles), func(p metrics.Profile) bool { return !p.Identity.OfPods() })
-		}
-		all = append(all, o.podsPlace(client, profiles, release))
-	}
-	return all, nil
+	return c.Places(release), nil
 }
 
-func (o *analyze) guard() metrics.GuardConfig {
-	guard := metrics.DefaultGuard()
-	guard.Now = o.Clock.Now
-	return guard
+// measured is a route as metrics know it. Who may not see whose Pods are whose gets the
+// names that canaryctl itself gives.
+func (f *Factory) measured(ctx context.Context, router traffic.Router, route traffic.Route) (metrics.Release, error) {
+	client, err := f.Dynamic()
+	if err != nil {
+		return metrics.Release{}, err
+	}
+	found, err := source.Find(ctx, client, f.Clock, router, route)
+	if apierrors.IsForbidden(err) {
+		fmt.Fprintf(f.Err, "the versions are taken to be the Deployments %s-VERSION, with the labels app and version: %v\n", route.App, err)
+		return source.Named(route), nil
+	}
+	return found, err
 }
 
-func (o *analyze) serverPlace(server *prometheus.Server, profiles []metrics.Profile, release metrics.Release) place {
-	return place{
-		name: server.Name(), profiles: profiles,
-		watch: func(p metrics.Profile) (metrics.Stream, error) {
-			watcher, err := server.Watch(prometheus.Config{
-				Profile: p, Releases: []metrics.Release{release}, Since: o.since,
-				WarmUp: o.warmUp, Within: o.within, Guard: o.guard(), Now: o.Clock.Now,
-			})
-			if err != nil {
-				return nil, err
-			}
-			return watcher.Streams()[0], nil
-		},
-		survey: func(ctx context.Context) ([][]metrics.Found, error) {
-			once := o.guard()
-			once.Attempts = 1
-			var all [][]metrics.Found
-			for _, p := range profiles {
-				found, err := server.Survey(ctx, prometheus.SurveyConfig{Profile: p, Release: release, Guard: once, Now: o.Clock.Now})
-				if err != nil {
-					return all, err
-				}
-				all = append(all, found)
-			}
-			return all, nil
-		},
+// openReader looks at what is open on a version, by the servers that a cluster may have.
+func (f *Factory) openReader(servers ...*prometheus.Server) (*source.OpenReader, error) {
+	client, err := f.Client()
+	if err != nil {
+		return nil, err
 	}
-}
-
-func (o *analyze) podsPlace(client *kube.Client, profiles []metrics.Profile, release metrics.Release) place {
-	config := podscrape.Config{Release: release, WarmUp: o.warmUp, Within: o.within, Guard: o.guard(), Now: o.Clock.Now}
-	return place{
-		name: "Pods", profiles: profiles,
-		watch: func(p metrics.Profile) (metrics.Stream, error) {
-			one := config
-			one.Profile = p
-			return podscrape.New(client, one), nil
-		},
-		survey: func(ctx context.Context) ([][]metrics.Found, error) {
-			return podscrape.New(client, config).Survey(ctx, profiles)
-		},
+	if servers == nil {
+		servers = prometheus.Find(client)
 	}
-}
-
-func releaseOf(route traffic.Route) metrics.Release {
-	service, _, _ := strings.Cut(route.Host, ".")
-	return metrics.Release{
-		Namespace: route.Namespace, App: route.App, Service: service,
-		Stable: route.Stable, Canary: route.Canary,
-	}
+	return source.NewOpenReader(client, servers, f.Clock.Now)
 }
 
 // checkSource is a usage error for flags that contradict each other.

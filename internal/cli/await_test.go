@@ -10,6 +10,8 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/kube"
+	"github.com/canaryctl/canaryctl/internal/status"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -40,14 +42,14 @@ spec: {holderIdentity: ci-runner-7, leaseDurationSeconds: 15, renewTime: "1970-0
 	}
 	done := make(chan result)
 	go func() {
-		after, err := o.await(t.Context(), route, driving{Holder: "ci-runner-7", Alive: true})
+		after, err := o.await(t.Context(), route, status.Driver{Name: "ci-runner-7", Alive: true})
 		done <- result{after, err}
 	}()
 	for {
 		select {
 		case r := <-done:
-			if r.err != nil || lastRelease(r.route).Wish != canary.WishSkip {
-				t.Errorf("ended with %v, and %+v", r.err, lastRelease(r.route))
+			if r.err != nil || steer.Last(r.route).Wish != canary.WishSkip {
+				t.Errorf("ended with %v, and %+v", r.err, steer.Last(r.route))
 			}
 			if took := clock.Since(time.Unix(0, 0)); took != wishPatience {
 				t.Errorf("it took %s, want %s", took, wishPatience)

@@ -11,6 +11,9 @@ import (
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/provision"
+	"github.com/canaryctl/canaryctl/internal/source"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -38,7 +41,7 @@ func (o *createCanary) plan(ctx context.Context) (*canaryPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unsupported(ctx, router, route); err != nil {
+	if err := provision.Supported(ctx, router, route); err != nil {
 		return nil, err
 	}
 	p := &canaryPlan{router: router, route: route, spec: o.spec}
@@ -148,7 +151,7 @@ func (p *canaryPlan) measured() metrics.Release {
 	route.Canary = p.spec.Version
 	pods, _, _ := unstructured.NestedStringMap(p.want.Object, "spec", "template", "metadata", "labels")
 	made := workload.Version{Version: p.spec.Version, Deployment: p.want.GetName(), Labels: pods}
-	return measuredAs(route, p.backends, []workload.Version{p.stable, made})
+	return source.Found(route, p.backends, []workload.Version{p.stable, made})
 }
 
 // compare finds the Deployment of that name, if there is one. Where nothing is
@@ -204,11 +207,11 @@ func (p *canaryPlan) check(replace bool) error {
 // unreleased refuses to change what a release in progress is about. To create its
 // very canary changes nothing, or completes it.
 func (p *canaryPlan) unreleased() error {
-	r := running(p.route)
+	r := steer.Running(p.route)
 	if r == nil || p.route.Canary == p.spec.Version && len(p.differences) == 0 {
 		return nil
 	}
-	return hint.Wrap(fmt.Errorf("create canary %s: %s: %w: %s, of %s", p.spec.Version, p.route, errInTheWay, r.ID, orDash(p.route.Canary)),
+	return hint.Wrap(fmt.Errorf("create canary %s: %s: %w: %s, of %s", p.spec.Version, p.route, steer.ErrInProgress, r.ID, orDash(p.route.Canary)),
 		"end that one first: canaryctl abort, which removes its canary, or canaryctl rollback, which keeps it; nothing was changed")
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -150,15 +151,15 @@ func (o *deleteCanary) matters(route traffic.Route, version string) bool {
 	if version == route.Canary && route.Weights.Canary > 0 {
 		return true
 	}
-	return running(route) != nil && (version == route.Canary || route.Canary == "" && version != route.Previous())
+	return steer.Running(route) != nil && (version == route.Canary || route.Canary == "" && version != route.Previous())
 }
 
 // takeTrafficAway gives the canary's share to the stable version, once that is
 // agreed to. A release in progress is over with it.
 func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Router, route traffic.Route, version string) (traffic.Route, error) {
-	r := running(route)
+	r := steer.Running(route)
 	if r != nil && r.Rolling() && !o.force {
-		return route, hint.Wrap(fmt.Errorf("delete version %s: %w", route.Canary, errRolling),
+		return route, hint.Wrap(fmt.Errorf("delete version %s: %w", route.Canary, steer.ErrRolling),
 			"canaryctl pause stops that where it is; --force gives the traffic back and removes %s all the same", route.Canary)
 	}
 	if !o.force && route.Weights.Canary > 0 {
@@ -171,7 +172,7 @@ func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Route
 			return route, err
 		}
 	}
-	after, err := giveBack(ctx, router, route, givenBack(route, asked(o.f, ""), o.f.Clock.Now()), o.write())
+	after, err := steer.Apply(ctx, router, route, steer.RollBack(route, asked(o.f, ""), o.f.Clock.Now()), o.write())
 	if err != nil {
 		return route, err
 	}
@@ -182,7 +183,7 @@ func (o *deleteCanary) takeTrafficAway(ctx context.Context, router traffic.Route
 
 func (o *deleteCanary) confirm(ctx context.Context, route traffic.Route, version string) error {
 	about := fmt.Sprintf("it gets %s%% of the traffic", route.Weights.Canary)
-	if r := running(route); r != nil {
+	if r := steer.Running(route); r != nil {
 		about = fmt.Sprintf("release %s is in progress, with %s%% of the traffic", r.ID, route.Weights.Canary)
 	}
 	unconfirmed := fmt.Errorf("delete version %s: %s: %w", version, about, errUnconfirmed)

@@ -7,6 +7,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/source"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
 
@@ -15,7 +16,7 @@ type drain struct {
 	version string
 	most    time.Duration
 	clock   clock.WithTicker
-	look    func(context.Context) openCount
+	look    func(context.Context) source.Open
 	note    func(format string, args ...any)
 }
 
@@ -29,9 +30,9 @@ const (
 )
 
 // wait returns what is still open in the end.
-func (d *drain) wait(ctx context.Context) (openCount, error) {
+func (d *drain) wait(ctx context.Context) (source.Open, error) {
 	began := d.clock.Now()
-	var last openCount
+	var last source.Open
 	var empty, told time.Time // since when nothing is open; when something was said
 	for first := true; ; first = false {
 		seen := d.look(ctx)
@@ -42,13 +43,13 @@ func (d *drain) wait(ctx context.Context) (openCount, error) {
 		now := d.clock.Now()
 		left := d.most - now.Sub(began)
 		switch {
-		case !seen.seen() || seen.n > 0:
+		case !seen.Known() || seen.Requests > 0:
 			empty = time.Time{}
 		case empty.IsZero():
 			empty = now
 		}
 		if !empty.IsZero() && now.Sub(empty) >= quiet(seen) {
-			d.note("nothing is open on %s any more (%s)", d.version, seen.where)
+			d.note("nothing is open on %s any more (%s)", d.version, seen.Where)
 			return seen, nil
 		}
 		last = seen
@@ -66,22 +67,22 @@ func (d *drain) wait(ctx context.Context) (openCount, error) {
 	}
 }
 
-func quiet(seen openCount) time.Duration {
-	if seen.live {
+func quiet(seen source.Open) time.Duration {
+	if seen.Live {
 		return settled
 	}
 	return scraped
 }
 
-func (d *drain) tell(seen openCount, left time.Duration) {
+func (d *drain) tell(seen source.Open, left time.Duration) {
 	left = left.Round(time.Second)
 	switch {
-	case !seen.seen():
+	case !seen.Known():
 		d.note("what is open on %s is not seen: nothing tells of requests under way; waiting the whole time, %s more", d.version, left)
-	case seen.n == 0:
-		d.note("nothing is open on %s (%s); looking again whether that stays so", d.version, seen.where)
+	case seen.Requests == 0:
+		d.note("nothing is open on %s (%s); looking again whether that stays so", d.version, seen.Where)
 	default:
-		d.note("%s; waiting for at most %s more", seen.on(d.version), left)
+		d.note("%s; waiting for at most %s more", seen.On(d.version), left)
 	}
 }
 
@@ -96,25 +97,25 @@ func (r *retirement) farewell(ctx context.Context, m *mutation, deployments work
 		return nil
 	}
 	known := err == nil
-	var open openCount
+	var open source.Open
 	if !m.dry() {
 		if open, err = r.lastLook(ctx, m, measured); err != nil {
 			return err
 		}
 	}
-	if empty := open.seen() && open.n == 0; known && (r.drain == 0 || !empty) { // it was told of the latter
+	if empty := open.None(); known && (r.drain == 0 || !empty) { // it was told of the latter
 		m.note("%s", cutText(version, open, ending))
 	}
 	return nil
 }
 
 // lastLook says what is open on a version, once it was waited for.
-func (r *retirement) lastLook(ctx context.Context, m *mutation, measured metrics.Release) (openCount, error) {
+func (r *retirement) lastLook(ctx context.Context, m *mutation, measured metrics.Release) (source.Open, error) {
 	reader, err := m.f.openReader()
 	if err != nil {
-		return openCount{}, err
+		return source.Open{}, err
 	}
-	look := func(ctx context.Context) openCount { return reader.of(ctx, measured) }
+	look := func(ctx context.Context) source.Open { return reader.OfStable(ctx, measured) }
 	if r.drain == 0 {
 		return look(ctx), nil
 	}
@@ -123,12 +124,12 @@ func (r *retirement) lastLook(ctx context.Context, m *mutation, measured metrics
 }
 
 // cutText says what becomes of what is open; nothing, where nothing is.
-func cutText(version string, open openCount, ending workload.Ending) string {
+func cutText(version string, open source.Open, ending workload.Ending) string {
 	switch {
-	case open.seen() && open.n == 0:
-		return "no request is open on " + version + " (" + open.where + "); connections that are idle are closed"
-	case open.seen():
-		return open.on(version) + "; what is still open then " + ending.String()
+	case open.None():
+		return "no request is open on " + version + " (" + open.Where + "); connections that are idle are closed"
+	case open.Known():
+		return open.On(version) + "; what is still open then " + ending.String()
 	}
 	return "what is open on " + version + " " + ending.String()
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/kube"
+	"github.com/canaryctl/canaryctl/internal/status"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/traffic/istio"
 	"github.com/canaryctl/canaryctl/internal/workload"
@@ -143,4 +145,24 @@ func Color(w io.Writer) bool {
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// driver is who drives the release of a route.
+func (f *Factory) driver(ctx context.Context, route traffic.Route) (status.Driver, error) {
+	client, err := f.Dynamic()
+	if err != nil {
+		return status.Driver{}, err
+	}
+	return status.DriverOf(ctx, client, f.Clock, route)
+}
+
+// awaitDriver waits until who drives it says so again, or nobody does.
+func (f *Factory) awaitDriver(ctx context.Context, route traffic.Route) (status.Driver, error) {
+	client, err := f.Dynamic()
+	if err != nil {
+		return status.Driver{}, err
+	}
+	return status.AwaitDriver(ctx, client, f.Clock, route, func(d status.Driver) {
+		fmt.Fprintf(f.Err, "%s holds the lease; waiting for its next renewal\n", d.Name)
+	})
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
-	"github.com/canaryctl/canaryctl/internal/canary"
-	"github.com/canaryctl/canaryctl/internal/traffic"
+	"github.com/canaryctl/canaryctl/internal/status"
+	"github.com/canaryctl/canaryctl/internal/steer"
 )
 
 type history struct {
@@ -62,37 +62,18 @@ A release that was promoted and taken back later is listed for each.`,
 	return cmd
 }
 
-// pastRelease is a release as history shows it; its JSON is documented in the
-// command's help.
-type pastRelease struct {
-	ID       string       `json:"id"`
-	Outcome  string       `json:"outcome"`
-	From     string       `json:"from"`
-	To       string       `json:"to"`
-	Image    string       `json:"image,omitempty"`
-	By       string       `json:"by,omitempty"`
-	Started  time.Time    `json:"started"`
-	Ended    *time.Time   `json:"ended,omitempty"`
-	Basis    canary.Basis `json:"basis,omitempty"`
-	Why      string       `json:"why,omitempty"`
-	Requests uint64       `json:"requests"`
-	Errors   uint64       `json:"errors"`
-}
-
-const outcomeRunning = "running"
-
 func (o *history) run(ctx context.Context) error {
 	_, route, err := o.find(ctx, o.f, false)
 	if err != nil {
 		return err
 	}
-	var drives driving
-	if running(route) != nil {
-		if drives, err = drivingOf(ctx, o.f, route); err != nil {
+	var driver status.Driver
+	if steer.Running(route) != nil {
+		if driver, err = o.f.driver(ctx, route); err != nil {
 			fmt.Fprintf(o.f.Err, "canaryctl: %v\n", err) // without its counts, it is still worth showing
 		}
 	}
-	text, err := o.render(releasesOf(route, drives))
+	text, err := o.render(status.History(route, driver))
 	if err != nil {
 		return err
 	}
@@ -104,31 +85,7 @@ func (o *history) run(ctx context.Context) error {
 	return err
 }
 
-// releasesOf are the releases that a route remembers, the running one first.
-func releasesOf(route traffic.Route, drives driving) []pastRelease {
-	all := []pastRelease{}
-	if r := running(route); r != nil {
-		now := past(r.End(route.Stable, route.Canary))
-		now.Outcome, now.Ended = outcomeRunning, nil
-		if counts := drives.counts(); counts != nil {
-			now.Requests, now.Errors = counts.Requests, counts.Bad
-		}
-		all = append(all, now)
-	}
-	for _, e := range canary.ParseHistory(route.Notes[canary.HistoryAnnotation]) {
-		all = append(all, past(e))
-	}
-	return all
-}
-
-func past(e canary.Ended) pastRelease {
-	return pastRelease{
-		ID: e.ID, Outcome: string(e.Outcome), From: e.From, To: e.To, Image: e.Image, By: e.By,
-		Started: e.Started, Ended: &e.Ended, Basis: e.Basis, Why: e.Why, Requests: e.Requests, Errors: e.Errors,
-	}
-}
-
-func (o *history) render(all []pastRelease) (string, error) {
+func (o *history) render(all []status.Past) (string, error) {
 	switch o.output {
 	case "json":
 		data, err := json.MarshalIndent(all, "", "  ")
@@ -145,7 +102,7 @@ func (o *history) render(all []pastRelease) (string, error) {
 
 // historyTable is the releases for a person, to whom a line each is enough unless
 // wide asks for all.
-func historyTable(all []pastRelease, now time.Time, wide bool) string {
+func historyTable(all []status.Past, now time.Time, wide bool) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	header := []string{"WHEN", "FROM", "TO", "IMAGE", "OUTCOME", "BASIS", "DURATION", "REQUESTS", "ERRORS", "BY"}

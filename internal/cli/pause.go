@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -51,16 +51,12 @@ shown to do harm is rolled back.`,
 
 func (o *pause) run(ctx context.Context) error {
 	d, err := o.steer(ctx, &o.mutation, func(route traffic.Route) (*traffic.Change, error) {
-		r, err := inProgress(route)
-		if err != nil || r.Phase == canary.Paused {
-			return nil, err
-		}
-		return steering(route, r.PausedFor(canary.CausePerson, asked(o.f, o.why), o.f.Clock.Now())), nil
+		return steer.Pause(route, asked(o.f, o.why), o.f.Clock.Now())
 	})
 	if err != nil {
 		return err
 	}
-	r := lastRelease(d.after)
+	r := steer.Last(d.after)
 	if d.changed {
 		o.note("%s: release %s is paused %s: %s; canaryctl resume lets it go on", d.after.Name, r.ID, at(*r, steps(d.after)), shares(d.after))
 	} else {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -98,7 +99,7 @@ func (o *promote) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if o.step || running(route) != nil && !o.force {
+	if o.step || steer.Running(route) != nil && !o.force {
 		return o.wish(ctx, route)
 	}
 	after, err := o.promote(ctx, router, route)
@@ -134,12 +135,12 @@ func (o *promote) promote(ctx context.Context, router traffic.Router, route traf
 			return route, err
 		}
 	}
-	if r := running(route); r != nil && r.Rolling() {
-		return route, hint.Wrap(fmt.Errorf("promote %s: %w", route.Canary, errRolling),
+	if r := steer.Running(route); r != nil && r.Rolling() {
+		return route, hint.Wrap(fmt.Errorf("promote %s: %w", route.Canary, steer.ErrRolling),
 			"that is its promotion already: canaryctl resume goes on with it")
 	}
 	place := route.Place()
-	after, err := router.Split(ctx, route, switched(route, asked(o.f, ""), o.f.Clock.Now()), o.write())
+	after, err := router.Split(ctx, route, steer.Switch(route, asked(o.f, ""), o.f.Clock.Now()), o.write())
 	if err != nil {
 		return route, err
 	}
@@ -159,20 +160,6 @@ func (o *promote) together(ctx context.Context, router traffic.Router, route tra
 	place, both := route.Place(), route
 	both.Canary = route.Previous()
 	return router.Split(ctx, both, traffic.Change{Weights: canary.AllStable(), Position: &place}, o.write())
-}
-
-// switched is the one write that makes the canary the stable version. A release
-// in progress is over with it.
-func switched(route traffic.Route, why string, now time.Time) traffic.Change {
-	promoted := route.Place().Promoted()
-	c := traffic.Change{Weights: canary.AllCanary(), Position: &promoted}
-	if r := running(route); r != nil {
-		done := r.Done(canary.ByHand, canary.Total, why, now)
-		promoted.Release = &done
-		c.Beside, c.Fence = &traffic.Beside{}, true
-		c.Notes = remembered(route, done.End(route.Stable, route.Canary))
-	}
-	return c
 }
 
 // keepStable waits before the old version is removed, and says how long still.

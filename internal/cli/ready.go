@@ -12,6 +12,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/kube"
+	"github.com/canaryctl/canaryctl/internal/provision"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -44,7 +45,7 @@ func canAnswer(ctx context.Context, f *Factory, router traffic.Router, route tra
 		return err
 	}
 	if route.Elsewhere != "" {
-		return hint.Wrap(fmt.Errorf("send traffic to %s: %w", version, away(route)),
+		return hint.Wrap(fmt.Errorf("send traffic to %s: %w", version, provision.Elsewhere(route)),
 			"kubectl get pods -n %s shows whether they are ready; --force sends it all the same", route.Elsewhere)
 	}
 	return hint.Wrap(fmt.Errorf("send traffic to %s: version %s %w (of %d with the labels %s)", version, version, errNoReadyPod, len(list.Items), labels.Set(selector)),

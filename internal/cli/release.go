@@ -11,6 +11,7 @@ import (
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/planfile"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -119,7 +120,7 @@ func (o *releaseOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r := running(p.route); r != nil {
+	if r := steer.Running(p.route); r != nil {
 		return o.goOn(ctx, p.route, *r)
 	}
 	if err := o.free(p.route); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -56,16 +57,9 @@ func (d *runner) settle(ctx context.Context, router traffic.Router, route traffi
 	}
 }
 
-// unfinished reports whether a release is promoted and something is left to remove
-// by its plan, which is why the route still carries that.
-func unfinished(route traffic.Route) bool {
-	r := lastRelease(route)
-	return r != nil && r.Phase == canary.Promoted && route.Notes[canary.PlanAnnotation] != ""
-}
-
 // finish does what a promotion left to do when whoever drove it was cut short.
 func (d *runner) finish(ctx context.Context, router traffic.Router, route traffic.Route) error {
-	release := *lastRelease(route)
+	release := *steer.Last(route)
 	if err := d.follows(route, release); err != nil {
 		return err
 	}

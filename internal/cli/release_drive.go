@@ -22,6 +22,8 @@ import (
 	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/planfile"
 	"github.com/canaryctl/canaryctl/internal/release"
+	"github.com/canaryctl/canaryctl/internal/source"
+	"github.com/canaryctl/canaryctl/internal/status"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -193,7 +195,7 @@ func (d *runner) conclude(ctx context.Context, router traffic.Router, route traf
 	case canary.Promoted:
 		return d.afterPromotion(ctx, router, route, r, out)
 	case canary.RolledBack:
-		if text := stillPinned(route); text != "" {
+		if text := status.Pinned(route); text != "" {
 			fmt.Fprintln(d.f.Err, text)
 		}
 		return hint.Wrap(fmt.Errorf("%w: %s", ErrRolledBack, r.Why), "%s", d.stays(route, result))
@@ -223,16 +225,16 @@ func (d *runner) open(measured metrics.Release) release.Source {
 		if err != nil {
 			return nil, err
 		}
-		source := d.source
-		source.since = max(0, d.f.Clock.Since(since))
+		from := d.source
+		from.since = max(0, d.f.Clock.Since(since))
 		method := d.document.Spec.Analysis
-		source.warmUp, source.within = method.WarmUp.Std(), method.Unanswered.Within.Std()
-		source.metrics.orFailed(method.GRPCFailed)
-		places, err := source.places(client, measured)
+		from.warmUp, from.within = method.WarmUp.Std(), method.Unanswered.Within.Std()
+		from.metrics.orFailed(method.GRPCFailed)
+		places, err := from.places(client, measured)
 		if err != nil {
 			return nil, err
 		}
-		all, err := anyOf(places, d.f.Clock)
+		all, err := source.NewFirst(places, d.f.Clock)
 		if err != nil {
 			return nil, err
 		}
@@ -242,14 +244,14 @@ func (d *runner) open(measured metrics.Release) release.Source {
 
 // noting says which failures of users are not counted, as soon as the source is chosen.
 type noting struct {
-	*anySource
+	*source.First
 	to   io.Writer
 	said *bool
 }
 
 func (n noting) Next(ctx context.Context) ([]metrics.Interval, error) {
-	found, err := n.anySource.Next(ctx)
-	if _, without := n.describe(); without != "" && !*n.said {
+	found, err := n.First.Next(ctx)
+	if without := n.Unseen(); without != "" && !*n.said {
 		fmt.Fprintf(n.to, "note: %s\n", without)
 		*n.said = true
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/lease"
 	"github.com/canaryctl/canaryctl/internal/release"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -54,7 +55,7 @@ func (d *runner) acquire(ctx context.Context, l *lease.Lease, route traffic.Rout
 	standing := false
 	evidence, err = l.Wait(waiting, func(held lease.HeldError) {
 		fmt.Fprintf(d.f.Err, "%s drives %s; this one watches, and goes on should that one be gone (--take-over drives at once)\n", held.Holder, route)
-		if standing || running(route) == nil { // nothing to watch: whoever has the lease began none yet, or died before
+		if standing || steer.Running(route) == nil { // nothing to watch: whoever has the lease began none yet, or died before
 			return
 		}
 		standing = true

@@ -7,13 +7,14 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
-	"github.com/canaryctl/canaryctl/internal/planfile"
+	"github.com/canaryctl/canaryctl/internal/status"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
 // resume drives the release that a route is in, from where it stands.
 func (r *runner) resume(ctx context.Context, route traffic.Route) error {
-	release, err := inProgress(route)
+	release, err := steer.InProgress(route)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (r *runner) follows(route traffic.Route, release canary.Release) error {
 		}
 		return nil
 	}
-	document, err := documentOf(route)
+	document, err := status.PlanOf(route)
 	if err != nil {
 		return hint.Wrap(err, "without it nothing can go on: canaryctl resume -f takes the file that it came from, canaryctl rollback works without one")
 	}
@@ -57,17 +58,4 @@ func (r *runner) follows(route traffic.Route, release canary.Release) error {
 	}
 	r.document = &document
 	return nil
-}
-
-// documentOf is the plan that a route carries for its release.
-func documentOf(route traffic.Route) (planfile.Document, error) {
-	text := route.Notes[canary.PlanAnnotation]
-	if text == "" {
-		return planfile.Document{}, fmt.Errorf("%s: the plan of its release is gone: it has no annotation %s", route, canary.PlanAnnotation)
-	}
-	document, err := planfile.Load([]byte(text))
-	if err != nil {
-		return document, fmt.Errorf("%s: %w", route, err)
-	}
-	return document, nil
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/status"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -83,8 +85,8 @@ func (o *resume) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := lastRelease(d.after)
-	if unfinished(d.after) {
+	r := steer.Last(d.after)
+	if steer.Unfinished(d.after) {
 		o.note("%s: release %s is promoted; what it leaves is seen to", d.after.Name, r.ID)
 		if o.dry() {
 			return nil
@@ -109,14 +111,14 @@ func (o *resume) run(ctx context.Context) error {
 // that was asked for something goes on with that: whoever drives it resumes it so.
 // Where nothing drives it and this command may not, it stays paused.
 func (o *resume) decide(ctx context.Context, route traffic.Route) (*traffic.Change, error) {
-	if unfinished(route) {
+	if steer.Unfinished(route) {
 		return nil, nil
 	}
-	r, err := inProgress(route)
+	r, err := steer.InProgress(route)
 	if err != nil {
 		return nil, err
 	}
-	before, err := drivingOf(ctx, o.f, route)
+	before, err := o.f.driver(ctx, route)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +128,7 @@ func (o *resume) decide(ctx context.Context, route traffic.Route) (*traffic.Chan
 		}
 	}
 	if r.Phase != canary.Paused || r.Wish != "" {
-		return nil, nil
+		return nil, nil // it needs no plan, which may be gone
 	}
 	plan, err := planOf(route)
 	if o.runner.filed {
@@ -135,24 +137,23 @@ func (o *resume) decide(ctx context.Context, route traffic.Route) (*traffic.Chan
 	if err != nil {
 		return nil, hint.Wrap(err, "without it nothing can go on: canaryctl rollback gives the traffic back, canaryctl promote --force goes to the end")
 	}
-	return steering(route, r.Again(plan, route.Weights, o.f.Clock.Now())), nil
+	return steer.Resume(route, plan, o.f.Clock.Now())
 }
 
 // seeTo makes sure that the release is driven: by whoever holds its Lease and is
 // alive, else here. Where it is driven here and events are wanted, they are all that is printed:
 // who reads lines of JSON wants nothing else between them.
 func (o *resume) seeTo(ctx context.Context, route traffic.Route) error {
-	var d driving
-	alive := false
+	var driver status.Driver
 	if !o.runner.takeOver {
 		var err error
-		if d, alive, err = signOfLife(ctx, o.f, route); err != nil {
+		if driver, err = o.f.awaitDriver(ctx, route); err != nil {
 			return err
 		}
 	}
 	switch {
-	case alive:
-		o.note("%s drives it", d.Holder)
+	case driver.Alive:
+		o.note("%s drives it", driver.Name)
 		if err := o.print(route); err != nil || !o.watch {
 			return err
 		}
@@ -176,12 +177,12 @@ func resumeMeaning(code int) string {
 // lookOn shows a release that another drives until it is over, and ends as it
 // ended.
 func lookOn(ctx context.Context, f *Factory, route traffic.Route) error {
-	s := &status{
+	s := &statusOptions{
 		f: f, target: target{vs: route.Name, host: route.Host}, watch: true, window: metrics.DefaultWindow,
-		done: func(r *statusReport) (bool, error) {
+		done: func(r *status.Report) (bool, error) {
 			switch {
 			case r.Release == nil:
-				return true, fmt.Errorf("%s: %w any more", route, errNoRelease)
+				return true, fmt.Errorf("%s: %w any more", route, steer.ErrNoRelease)
 			case r.Release.Phase == canary.RolledBack:
 				return true, fmt.Errorf("%s: release %s: %w: %s", route, r.Release.ID, ErrRolledBack, r.Release.Why)
 			}

@@ -105,7 +105,7 @@ func TestResumeAfterCrash(t *testing.T) {
 	if holder == "" || holder == "ci-runner-7" {
 		t.Errorf("%q holds the lease\n%s", holder, r.narration.String())
 	}
-	if got := r.narration.String(); !strings.Contains(got, "ci-runner-7 has the lease; waiting for its next sign of life") || strings.Contains(got, "ci-runner-7 drives it") {
+	if got := r.narration.String(); !strings.Contains(got, "ci-runner-7 holds the lease; waiting for its next renewal") || strings.Contains(got, "ci-runner-7 drives it") {
 		t.Errorf("told:\n%s", got)
 	}
 }

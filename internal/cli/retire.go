@@ -10,6 +10,8 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/metrics"
+	"github.com/canaryctl/canaryctl/internal/provision"
+	"github.com/canaryctl/canaryctl/internal/source"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -72,7 +74,7 @@ func (r *retirement) reach(ctx context.Context, m *mutation, router traffic.Rout
 		return metrics.Release{}, workload.Deployments{}, err
 	}
 	deployments, err := m.f.reached(route, backends)
-	measured := releaseOf(route)
+	measured := source.Named(route)
 	measured.Stable, measured.Canary, measured.Backends = version, "", backends
 	return measured, deployments, err
 }
@@ -135,5 +137,17 @@ func tellOfLeft(m *mutation, scaling workload.Scaling, versions []workload.Versi
 	for _, o := range scaling.Left(versions) {
 		m.note("%s %s looks after %s alone, and stays: kubectl -n %s delete %s %s removes it",
 			o.GetKind(), o.GetName(), scaling.Version.Deployment, o.GetNamespace(), strings.ToLower(o.GetKind()), o.GetName())
+	}
+}
+
+// tellStays says which Pods of a removed version stay, because no Deployment of the
+// namespace runs them.
+func (m *mutation) tellStays(ctx context.Context, deployments workload.Deployments, route traffic.Route, version string) {
+	if err := provision.Elsewhere(route); err != nil {
+		m.note("the Pods of %s stay: they are in namespace %s", version, route.Elsewhere)
+		return
+	}
+	if err := deployments.Explain(ctx, version); err != nil {
+		m.note("the Pods of %s stay: %v", version, err)
 	}
 }

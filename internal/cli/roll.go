@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -57,7 +58,7 @@ func stableDeployment(ctx context.Context, deployments workload.Deployments, rou
 // rolls the stable Deployment back where that was being rolled. By then the traffic
 // is where it can be best, so that nothing of this is an error.
 func (m *mutation) ended(ctx context.Context, router traffic.Router, before traffic.Route) {
-	r := running(before)
+	r := steer.Running(before)
 	if r == nil {
 		return
 	}

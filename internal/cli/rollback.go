@@ -3,14 +3,14 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/source"
+	"github.com/canaryctl/canaryctl/internal/status"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -112,18 +112,9 @@ func (o *rollback) tellPinned(before, after traffic.Route) {
 	if o.allRules && len(before.Pinned) > 0 {
 		o.note("%s: %s: to %s now, and no longer as you wrote it", after.Name, strings.Join(before.Pinned, ", "), after.Stable)
 	}
-	if text := stillPinned(after); text != "" {
+	if text := status.Pinned(after); text != "" {
 		o.note("%s", text)
 	}
-}
-
-// stillPinned says which requests go to the canary whatever the weights are; "" for none.
-func stillPinned(route traffic.Route) string {
-	if len(route.Pinned) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s: by a rule of your own, requests go to %s whatever the weights are: %s; canaryctl rollback --all-rules sends them to %s",
-		route.Name, route.Canary, strings.Join(route.Pinned, ", "), route.Stable)
 }
 
 // tellOpen says what a rollback left where it was, be it an earlier one. Who names the
@@ -133,20 +124,20 @@ func (o *rollback) tellOpen(ctx context.Context, route traffic.Route, now bool) 
 	if version == "" || o.dry() {
 		return
 	}
-	var open openCount
+	var open source.Open
 	if reader, err := o.f.openReader(); err == nil && o.vs == "" {
-		r := releaseOf(route)
+		r := source.Named(route)
 		r.Stable, r.Canary = version, ""
-		open = reader.ofServers(ctx, r)
+		open = reader.OfStableByServers(ctx, r)
 	}
 	switch {
-	case !now && (!open.seen() || open.n == 0):
+	case !now && (!open.Known() || open.None()):
 		return
-	case open.seen() && open.n == 0:
-		o.note("no request is open on %s (%s)", version, open.where)
+	case open.None():
+		o.note("no request is open on %s (%s)", version, open.Where)
 		return
-	case open.seen():
-		o.note("%s, and end there; new requests go to %s", open.on(version), route.Stable)
+	case open.Known():
+		o.note("%s, and end there; new requests go to %s", open.On(version), route.Stable)
 	default:
 		o.note("what is open on %s ends there; new requests go to %s (canaryctl status says how much is open, where anything tells)", version, route.Stable)
 	}
@@ -179,35 +170,15 @@ func (o *rollback) restore(ctx context.Context) (decided, error) {
 func (o *rollback) rollBack(ctx context.Context, router traffic.Router, route traffic.Route, fence bool) (traffic.Route, error) {
 	why, now := asked(o.f, o.why), o.f.Clock.Now()
 	switch {
-	case running(route) != nil || route.Canary != "":
-		change := givenBack(route, why, now)
+	case steer.Running(route) != nil || route.Canary != "":
+		change := steer.RollBack(route, why, now)
 		change.Fence, change.Unpin = fence && change.Position != nil, o.allRules
-		return giveBack(ctx, router, route, change, o.write())
+		return steer.Apply(ctx, router, route, change, o.write())
 	case route.Previous() == "":
 		return route, nil
 	}
-	change := returned(route, why, now)
+	change := steer.Return(route, why, now)
 	change.Unpin = o.allRules
 	route.Canary = route.Previous()
 	return router.Split(ctx, route, change, o.write())
-}
-
-// returned is the write that undoes a promotion. Where a release made it, that
-// ends once more, otherwise.
-func returned(route traffic.Route, why string, now time.Time) traffic.Change {
-	restored := route.Place().Restored()
-	c := traffic.Change{Weights: canary.AllCanary(), Position: &restored}
-	history := canary.ParseHistory(route.Notes[canary.HistoryAnnotation])
-	i := slices.IndexFunc(history, func(e canary.Ended) bool { return e.From == restored.Stable && e.To == restored.Canary })
-	if i < 0 || history[i].Outcome != canary.Promoted {
-		return c
-	}
-	again := history[i]
-	again.Outcome, again.Basis, again.Why, again.Ended = canary.RolledBack, "", why, now.UTC()
-	c.Notes = remembered(route, again)
-	if r := lastRelease(route); r != nil && r.ID == again.ID {
-		back := r.Back(why, now)
-		restored.Release = &back
-	}
-	return c
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -113,7 +114,7 @@ func (o *setTraffic) run(ctx context.Context) error {
 
 // meddles says what it means that a release is in progress.
 func (o *setTraffic) meddles(route traffic.Route) {
-	r := running(route)
+	r := steer.Running(route)
 	switch {
 	case r == nil:
 	case r.Phase == canary.Paused:

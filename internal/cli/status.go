@@ -12,10 +12,11 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/metrics"
 	"github.com/canaryctl/canaryctl/internal/metrics/prometheus"
+	"github.com/canaryctl/canaryctl/internal/status"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
-type status struct {
+type statusOptions struct {
 	target
 	f          *Factory
 	output     string
@@ -27,12 +28,12 @@ type status struct {
 	// seen is what a watch saw of the route last; nil where it must be read.
 	seen atomic.Pointer[traffic.Route]
 	// done ends a watch, with what it returns, once it says so; nil for never.
-	done func(*statusReport) (bool, error)
+	done func(*status.Report) (bool, error)
 }
 
 // NewCmdStatus shows the versions of an application and how its traffic is split.
 func NewCmdStatus(f *Factory) *cobra.Command {
-	o := &status{f: f}
+	o := &statusOptions{f: f}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the versions, who is stable, how the traffic is split, and the release",
@@ -103,7 +104,7 @@ document; a terminal is redrawn in place.`,
 }
 
 // complete checks the command line, with nothing sent yet.
-func (o *status) complete(flags *pflag.FlagSet) error {
+func (o *statusOptions) complete(flags *pflag.FlagSet) error {
 	switch o.output {
 	case "", "wide", "json", "yaml", "name":
 	default:
@@ -126,7 +127,7 @@ func (o *status) complete(flags *pflag.FlagSet) error {
 	return nil
 }
 
-func (o *status) run(ctx context.Context) error {
+func (o *statusOptions) run(ctx context.Context) error {
 	if o.watch {
 		return o.follow(ctx)
 	}
@@ -145,29 +146,25 @@ func (o *status) run(ctx context.Context) error {
 	return err
 }
 
-// How often a watch looks at the cluster, and at the metrics, which move slowly
-// and cost more.
-const (
-	lookEvery    = time.Second
-	measureEvery = 5 * time.Second
-)
+// lookEvery is how often a watch looks at the cluster.
+const lookEvery = time.Second
 
 // follow shows the state until the context ends. A look that fails is told and
 // tried again: watching through a restart of the API server is what it is for.
-func (o *status) follow(ctx context.Context) error {
+func (o *statusOptions) follow(ctx context.Context) error {
 	ticker := o.f.Clock.NewTicker(lookEvery)
 	defer ticker.Stop()
 	var changed <-chan struct{}
 	stop := func() {}
 	defer func() { stop() }()
 	out, trouble := newScreen(o.f.Out), newScreen(o.f.Err)
-	var report *statusReport
+	var report *status.Report
 	for {
 		next, err := o.gather(ctx, report)
 		switch {
 		case err == nil:
 			if report == nil {
-				changed, stop = o.notice(ctx, next.route)
+				changed, stop = o.notice(ctx, next.Found)
 			}
 			report = next
 			o.target = target{vs: report.Route.Name, host: report.Route.Host} // read it by name from now on
@@ -196,8 +193,31 @@ func (o *status) follow(ctx context.Context) error {
 	}
 }
 
+// gather makes a report of the route, with what the last one, nil for none, has that is
+// still fresh.
+func (o *statusOptions) gather(ctx context.Context, last *status.Report) (*status.Report, error) {
+	route, err := o.route(ctx)
+	if err != nil {
+		return nil, err
+	}
+	router, err := o.f.Router()
+	if err != nil {
+		return nil, err
+	}
+	client, err := o.f.Dynamic()
+	if err != nil {
+		return nil, err
+	}
+	open, err := o.f.openReader(o.servers...)
+	if err != nil {
+		return nil, err
+	}
+	reader := status.Reader{Client: client, Clock: o.f.Clock, Router: router, Sources: o.sources, Window: o.window, Open: open}
+	return reader.Read(ctx, route, last)
+}
+
 // route is the route as a watch saw it last, else as it is read now.
-func (o *status) route(ctx context.Context) (traffic.Route, error) {
+func (o *statusOptions) route(ctx context.Context) (traffic.Route, error) {
 	if seen := o.seen.Load(); seen != nil {
 		return *seen, nil
 	}
@@ -208,7 +228,7 @@ func (o *status) route(ctx context.Context) (traffic.Route, error) {
 // notice watches the route, so that a change shows at once
 // and not at the next look. While a watch sees nothing the route is read. The
 // caller stops it.
-func (o *status) notice(ctx context.Context, route traffic.Route) (changed <-chan struct{}, stop func()) {
+func (o *statusOptions) notice(ctx context.Context, route traffic.Route) (changed <-chan struct{}, stop func()) {
 	router, err := o.f.Router()
 	if err != nil {
 		return nil, func() {}

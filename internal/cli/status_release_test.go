@@ -113,10 +113,10 @@ release r1: preparing, for 1m0s
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(strings.TrimPrefix(test.table, "\n"), report.Release.table(report.at)); diff != "" {
+			if diff := cmp.Diff(strings.TrimPrefix(test.table, "\n"), releaseStatus{report.Release}.table(report.At)); diff != "" {
 				t.Errorf("table (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(test.line, report.Release.line()); diff != "" {
+			if diff := cmp.Diff(test.line, releaseStatus{report.Release}.line()); diff != "" {
 				t.Errorf("line (-want +got):\n%s", diff)
 			}
 		})
@@ -132,7 +132,7 @@ func TestStatusOfAReleaseInPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := report.Release.table(report.at)
+	text := releaseStatus{report.Release}.table(report.At)
 	for _, want := range []string{"10% mirrored", "unknown   read Lease default/canaryctl-shop, which says who drives the release"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("shown:\n%s\nwant: %s", text, want)

@@ -8,24 +8,29 @@ import (
 	"github.com/canaryctl/canaryctl/internal/analysis"
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/event"
+	"github.com/canaryctl/canaryctl/internal/status"
+	"github.com/canaryctl/canaryctl/internal/steer"
 )
 
+// releaseStatus is a release as status shows it.
+type releaseStatus struct{ *status.Release }
+
 // line is a release in a few words, without the figures that never stand still.
-func (s *statusRelease) line() string {
+func (s releaseStatus) line() string {
 	text := fmt.Sprintf("release %s %s", s.ID, s.Phase)
 	switch {
 	case s.Phase.Over():
-	case s.rolling:
+	case s.Rolling:
 		text += ", in its promotion"
 	case s.Step > 0 && len(s.Steps) > 0:
 		text += fmt.Sprintf(", step %d of %d", s.Step, len(s.Steps))
 	}
 	if s.Why != "" {
-		text += ": " + clause(s.Why)
+		text += ": " + strings.TrimSuffix(s.Why, ".")
 	}
 	switch {
 	case s.Phase.Over():
-	case s.driven():
+	case s.Driven():
 		text += ", driven by " + s.Driver.Name
 	case s.Reason == "":
 		text += ", driven by nobody"
@@ -40,12 +45,12 @@ func (s *statusRelease) line() string {
 }
 
 // table is a release for a person, at a moment.
-func (s *statusRelease) table(now time.Time) string {
+func (s releaseStatus) table(now time.Time) string {
 	var b strings.Builder
 	since := func(t time.Time) string { return now.Sub(t).Round(time.Second).String() }
 	if s.Phase.Over() {
 		r := canary.Release{Phase: s.Phase, Basis: s.Basis, Why: s.Why}
-		fmt.Fprintf(&b, "last release %s%s: %s, %s ago", s.ID, s.of(), ended(r), since(s.Since))
+		fmt.Fprintf(&b, "last release %s%s: %s, %s ago", s.ID, s.of(), steer.Outcome(r), since(s.Since))
 		return b.String()
 	}
 	fmt.Fprintf(&b, "release %s%s: %s, for %s\n", s.ID, s.of(), s.Phase, since(s.Started))
@@ -55,15 +60,15 @@ func (s *statusRelease) table(now time.Time) string {
 	fmt.Fprintf(&b, "  at        %s, since %s%s\n", s.place(), s.Since.In(now.Location()).Format("15:04:05"), s.more(now))
 	switch {
 	case s.Phase == canary.Paused:
-		fmt.Fprintf(&b, "  paused    %s ago: %s; canaryctl resume goes on\n", since(s.Paused), clause(s.Why))
-	case s.Waits != "" && s.driven():
+		fmt.Fprintf(&b, "  paused    %s ago: %s; canaryctl resume goes on\n", since(s.Paused), strings.TrimSuffix(s.Why, "."))
+	case s.Waits != "" && s.Driven():
 		fmt.Fprintf(&b, "  waits     %s\n", s.Waits)
 	}
 	if s.Wish != "" {
 		fmt.Fprintf(&b, "  asked     to %s\n", asking(s.Wish))
 	}
 	switch {
-	case s.driven():
+	case s.Driven():
 		fmt.Fprintf(&b, "  driven    by %s, seen %s ago\n", s.Driver.Name, since(s.Driver.Renewed))
 	case s.Driver != nil:
 		fmt.Fprintf(&b, "  driven    by nobody: %s was seen last %s ago; canaryctl resume goes on\n", s.Driver.Name, since(s.Driver.Renewed))
@@ -80,7 +85,7 @@ func (s *statusRelease) table(now time.Time) string {
 }
 
 // of says what is released and who began it.
-func (s *statusRelease) of() string {
+func (s releaseStatus) of() string {
 	text := ""
 	if s.Image != "" {
 		text += " of " + s.Image
@@ -92,7 +97,7 @@ func (s *statusRelease) of() string {
 }
 
 // path is the way that the release goes, with the present place in brackets.
-func (s *statusRelease) path() string {
+func (s releaseStatus) path() string {
 	var parts []string
 	for i, step := range s.Steps {
 		name := fmt.Sprintf("%s%%", step.Weight)
@@ -102,28 +107,28 @@ func (s *statusRelease) path() string {
 		case step.Mirror:
 			name = fmt.Sprintf("%s%% mirrored", step.Weight)
 		}
-		if i+1 == s.Step && !s.rolling {
+		if i+1 == s.Step && !s.Rolling {
 			name = "[" + name + "]"
 		}
 		parts = append(parts, name)
 	}
 	end := "promotion"
-	if s.rolling {
+	if s.Rolling {
 		end = "[promotion]"
 	}
 	return strings.Join(append(parts, end), " > ")
 }
 
 // place is where the release stands, with the weight that it set.
-func (s *statusRelease) place() string {
+func (s releaseStatus) place() string {
 	at := at(canary.Release{Phase: s.Phase, Step: s.Step - 1, Basis: s.Basis}, len(s.Steps))
 	at = strings.TrimPrefix(strings.TrimPrefix(at, "at "), "in ")
 	return fmt.Sprintf("%s, %s%%", at, s.Weight)
 }
 
 // more is how much longer the present step takes, as far as that is known.
-func (s *statusRelease) more(now time.Time) string {
-	if left := s.least(now); left > 0 {
+func (s releaseStatus) more(now time.Time) string {
+	if left := s.Least(now); left > 0 {
 		return fmt.Sprintf("; at least %s more", left.Round(time.Second))
 	}
 	return ""
@@ -131,18 +136,18 @@ func (s *statusRelease) more(now time.Time) string {
 
 // evidence is what whoever drives the release knew of the canary, and how long
 // ago.
-func (s *statusRelease) evidence(now time.Time) string {
+func (s releaseStatus) evidence(now time.Time) string {
 	var b strings.Builder
 	k := s.Known
 	fmt.Fprintf(&b, "  evidence  %s", k.Verdict)
 	if k.Why != "" {
-		fmt.Fprintf(&b, ": %s", clause(k.Why))
+		fmt.Fprintf(&b, ": %s", strings.TrimSuffix(k.Why, "."))
 	}
 	fmt.Fprintf(&b, " (%s ago)\n", now.Sub(s.KnownAt).Round(time.Second))
 	for _, m := range k.Metrics {
 		fmt.Fprintf(&b, "            %s: canary %s, stable %s%s\n", m.Name, failed(m.Canary), failed(m.Stable), ratio(m))
 	}
-	if k.Needed != nil && *k.Needed > 0 && s.driven() {
+	if k.Needed != nil && *k.Needed > 0 && s.Driven() {
 		fmt.Fprintf(&b, "            a decision takes about %s more at this rate\n", time.Duration(*k.Needed*float64(time.Second)).Round(time.Second))
 	}
 	return b.String()

@@ -75,7 +75,7 @@ func (c *countingSource) Sum(context.Context, string, string) (map[string]float6
 }
 
 // newStatus returns the command on a server that has the shop.
-func newStatus(t *testing.T) (*status, *kubetest.Server, *countingSource, *bytes.Buffer) {
+func newStatus(t *testing.T) (*statusOptions, *kubetest.Server, *countingSource, *bytes.Buffer) {
 	t.Helper()
 	server := kubetest.New(t, shop)
 	config, err := server.Kubeconfig()
@@ -90,7 +90,7 @@ func newStatus(t *testing.T) (*status, *kubetest.Server, *countingSource, *bytes
 	f := NewFactory(Streams{Out: &out, Err: &bytes.Buffer{}})
 	f.config.Kubeconfig = file
 	source := &countingSource{}
-	return &status{f: f, window: time.Minute, sources: []metrics.Source{source}}, server, source, &out
+	return &statusOptions{f: f, window: time.Minute, sources: []metrics.Source{source}}, server, source, &out
 }
 
 func TestStatusTable(t *testing.T) {

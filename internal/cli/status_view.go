@@ -9,12 +9,14 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/source"
+	"github.com/canaryctl/canaryctl/internal/status"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
 // render shows a report in the format that was asked for. A watch into a pipe
 // gets a line for each, so that a reader can tell them apart.
-func (o *status) render(r *statusReport, terminal bool) (string, error) {
+func (o *statusOptions) render(r *status.Report, terminal bool) (string, error) {
 	switch o.output {
 	case "json":
 		if o.watch {
@@ -39,7 +41,7 @@ func (o *status) render(r *statusReport, terminal bool) (string, error) {
 	return statusTable{report: r, wide: o.output == "wide", bars: terminal, color: Color(o.f.Out)}.String(), nil
 }
 
-func statusNames(r *statusReport) string {
+func statusNames(r *status.Report) string {
 	names := []string{"virtualservice.networking.istio.io/" + r.Route.Name}
 	for _, v := range r.Versions {
 		if v.Deployment != "" {
@@ -50,7 +52,7 @@ func statusNames(r *statusReport) string {
 }
 
 // statusText is a report on one line, without the figures that never stand still.
-func statusText(r *statusReport) string {
+func statusText(r *status.Report) string {
 	var parts []string
 	for _, v := range r.Versions {
 		part := fmt.Sprintf("%s %s %s, %d/%d ready", v.Version, v.Role, percent(v.Weight), v.Ready, v.Desired)
@@ -60,14 +62,14 @@ func statusText(r *statusReport) string {
 		parts = append(parts, part)
 	}
 	if r.Release != nil {
-		parts = append(parts, r.Release.line())
+		parts = append(parts, releaseStatus{r.Release}.line())
 	}
 	return r.App + ": " + strings.Join(parts, "; ")
 }
 
 // statusTable is a report for a person.
 type statusTable struct {
-	report *statusReport
+	report *status.Report
 	wide   bool
 	bars   bool
 	color  bool
@@ -99,12 +101,12 @@ func (t statusTable) String() string {
 	case t.wide:
 		fmt.Fprintf(&b, "no observed share: %s\n", r.Metrics.Reason)
 	}
-	b.WriteString(r.left())
+	b.WriteString(left(r))
 	for _, note := range r.Notes {
 		fmt.Fprintln(&b, note)
 	}
 	if r.Release != nil {
-		b.WriteString(r.Release.table(r.at))
+		b.WriteString(releaseStatus{r.Release}.table(r.At))
 	}
 	return trimLines(b.String())
 }
@@ -113,17 +115,17 @@ func (t statusTable) String() string {
 func (t statusTable) open() bool { return t.report.Metrics.Open != "" }
 
 // left says what is open on versions that get no new requests.
-func (r *statusReport) left() string {
+func left(r *status.Report) string {
 	var b strings.Builder
 	for _, v := range r.Versions {
-		if v.Open != nil && *v.Open > 0 && v.Weight != nil && *v.Weight == 0 && r.route.Beside == (traffic.Beside{}) {
-			fmt.Fprintf(&b, "%s, and end there; new requests go to %s\n", openCount{n: *v.Open, where: r.Metrics.Open}.on(v.Version), r.route.Stable)
+		if v.Open != nil && *v.Open > 0 && v.Weight != nil && *v.Weight == 0 && r.Found.Beside == (traffic.Beside{}) {
+			fmt.Fprintf(&b, "%s, and end there; new requests go to %s\n", source.Open{Requests: *v.Open, Where: r.Metrics.Open}.On(v.Version), r.Found.Stable)
 		}
 	}
 	return b.String()
 }
 
-func (t statusTable) row(v statusVersion) []string {
+func (t statusTable) row(v status.Version) []string {
 	cells := []string{
 		v.Version, v.Role, orDash(v.Image), fmt.Sprintf("%d/%d", v.Ready, v.Desired), fmt.Sprint(v.Restarts),
 		percent(v.Weight), "-",
@@ -153,7 +155,7 @@ func (t statusTable) row(v statusVersion) []string {
 }
 
 // bar draws a weight, in the colour of the role.
-func (t statusTable) bar(v statusVersion) string {
+func (t statusTable) bar(v status.Version) string {
 	if v.Weight == nil {
 		return ""
 	}
@@ -165,7 +167,7 @@ func (t statusTable) bar(v statusVersion) string {
 	}
 	const green, yellow = 32, 33
 	colour := green
-	if v.Role == roleCanary {
+	if v.Role == status.RoleCanary {
 		colour = yellow
 	}
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m%s", colour, bar, rest)

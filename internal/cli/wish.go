@@ -7,6 +7,8 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/status"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 )
 
@@ -21,14 +23,18 @@ const (
 // what drives the release sees it there.
 func (o *promote) wish(ctx context.Context, route traffic.Route) error {
 	if o.retire {
-		return hint.Wrap(fmt.Errorf("promote --retire on %s: %w, which keeps the old version for as long as its plan says", route, errInTheWay),
+		return hint.Wrap(fmt.Errorf("promote --retire on %s: %w, which keeps the old version for as long as its plan says", route, steer.ErrInProgress),
 			"leave --retire and --keep-stable out; once it is over, canaryctl delete-canary removes the old version")
 	}
-	d, err := o.steer(ctx, &o.mutation, o.decide)
+	wish := canary.WishPromote
+	if o.step {
+		wish = canary.WishSkip
+	}
+	d, err := o.steer(ctx, &o.mutation, func(route traffic.Route) (*traffic.Change, error) { return steer.Ask(route, wish) })
 	if err != nil {
 		return err
 	}
-	r := lastRelease(d.after)
+	r := steer.Last(d.after)
 	if !d.changed && r.Wish == "" {
 		doing := "is being promoted"
 		if r.Phase == canary.Promoted {
@@ -48,24 +54,6 @@ func (o *promote) wish(ctx context.Context, route traffic.Route) error {
 	return o.print(after)
 }
 
-func (o *promote) decide(route traffic.Route) (*traffic.Change, error) {
-	if r := lastRelease(route); r != nil && r.Phase == canary.Promoted && !o.step {
-		return nil, nil // it was, between two looks: that is what was asked for
-	}
-	r, err := inProgress(route)
-	if err != nil {
-		return nil, err
-	}
-	wish := canary.WishPromote
-	if o.step {
-		wish = canary.WishSkip
-	}
-	if r.Wish == wish || r.Phase == canary.Promoting {
-		return nil, nil
-	}
-	return steering(route, r.Wished(wish)), nil
-}
-
 // asking is a wish in a sentence.
 func asking(w canary.Wish) string {
 	if w == canary.WishSkip {
@@ -77,12 +65,12 @@ func asking(w canary.Wish) string {
 // grant sees to it that somebody does what was asked: whoever drives the release,
 // else this command.
 func (o *promote) grant(ctx context.Context, route traffic.Route) (traffic.Route, error) {
-	d, err := drivingOf(ctx, o.f, route)
+	driver, err := o.f.driver(ctx, route)
 	switch {
 	case err != nil:
 		return route, err
-	case d.Alive:
-		return o.await(ctx, route, d)
+	case driver.Alive:
+		return o.await(ctx, route, driver)
 	}
 	return o.grantHere(ctx, route)
 }
@@ -95,34 +83,34 @@ func (o *promote) grantHere(ctx context.Context, route traffic.Route) (traffic.R
 
 // await looks until the engine took the wish. That it takes its time is no error:
 // the wish stays in the route.
-func (o *promote) await(ctx context.Context, route traffic.Route, d driving) (traffic.Route, error) {
-	asked, end := lastRelease(route), o.f.Clock.Now().Add(wishPatience)
+func (o *promote) await(ctx context.Context, route traffic.Route, driver status.Driver) (traffic.Route, error) {
+	asked, end := steer.Last(route), o.f.Clock.Now().Add(wishPatience)
 	here := target{vs: route.Name, host: route.Host}
 	for {
 		_, now, err := here.find(ctx, o.f, false)
 		if err != nil {
 			return route, err
 		}
-		r := lastRelease(now)
+		r := steer.Last(now)
 		switch {
 		case r == nil || r.ID != asked.ID:
 			o.note("%s: that release is over, and forgotten: %s", now.Name, shares(now))
 			return now, nil
 		case r.Phase.Over():
-			o.note("%s: release %s is over: %s; %s", now.Name, r.ID, ended(*r), shares(now))
+			o.note("%s: release %s is over: %s; %s", now.Name, r.ID, steer.Outcome(*r), shares(now))
 			return now, nil
 		case r.Wish != asked.Wish:
-			o.note("%s does so: it stands %s: %s", d.Holder, at(*r, steps(now)), shares(now))
+			o.note("%s does so: it stands %s: %s", driver.Name, at(*r, steps(now)), shares(now))
 			return now, nil
 		case !o.f.Clock.Now().Before(end):
-			_, alive, err := signOfLife(ctx, o.f, now)
+			renewed, err := o.f.awaitDriver(ctx, now)
 			if err != nil {
 				return now, err
 			}
-			if !alive {
+			if !renewed.Alive {
 				return o.grantHere(ctx, now)
 			}
-			o.note("%s has not done so within %s; it stays asked: canaryctl status says what it waits for", d.Holder, wishPatience)
+			o.note("%s has not done so within %s; it stays asked: canaryctl status says what it waits for", driver.Name, wishPatience)
 			return now, nil
 		}
 		select {

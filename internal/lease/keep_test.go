@@ -51,8 +51,8 @@ func TestKeepRenewsWithTheState(t *testing.T) {
 	if n := len(s.Requests()) - len(want); n > 1 { // three renewals by a fake clock may be over before the watch begins
 		t.Errorf("%d requests beside the renewals, want the watch alone: %v", n, s.Requests())
 	}
-	who, err := newEngine(t, s, "").Holder(t.Context())
-	if diff := cmp.Diff(lease.Holder{Identity: "jane@laptop", Since: start(), Renewed: start().Add(15 * time.Second)}, who); diff != "" || err != nil {
+	who, err := newEngine(t, s, "").View(t.Context())
+	if diff := cmp.Diff(lease.Holder{Identity: "jane@laptop", Since: start(), Renewed: start().Add(15 * time.Second)}, who.Holder); diff != "" || err != nil {
 		t.Errorf("who drives: %v (-want +got):\n%s", err, diff)
 	}
 }

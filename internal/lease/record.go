@@ -13,9 +13,9 @@ import (
 // The annotations in which a Lease carries a State.
 const (
 	evidenceAnnotation = "canaryctl.io/evidence"
-	// KnownAnnotation and WaitsAnnotation are for whoever asks how the release does.
-	KnownAnnotation = "canaryctl.io/known"
-	WaitsAnnotation = "canaryctl.io/waits"
+	// knownAnnotation and waitsAnnotation are for whoever asks how the release does.
+	knownAnnotation = "canaryctl.io/known"
+	waitsAnnotation = "canaryctl.io/waits"
 )
 
 // State is what each renewal carries. The zero value is nothing.
@@ -28,7 +28,7 @@ type State struct {
 }
 
 func (s State) annotations() map[string]string {
-	return map[string]string{evidenceAnnotation: s.Evidence, KnownAnnotation: s.Known, WaitsAnnotation: s.Waits}
+	return map[string]string{evidenceAnnotation: s.Evidence, knownAnnotation: s.Known, waitsAnnotation: s.Waits}
 }
 
 // record is what a Lease says.

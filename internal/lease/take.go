@@ -33,25 +33,6 @@ func (l *Lease) TakeOver(ctx context.Context) (saved string, err error) {
 	return l.take(ctx, func(record) error { return nil })
 }
 
-// Holder is who drives the route now.
-func (l *Lease) Holder(ctx context.Context) (Holder, error) {
-	o, err := l.client().Get(ctx, l.object(), metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return Holder{}, nil
-	}
-	if err != nil {
-		return Holder{}, fmt.Errorf("read %s: %w", l, err)
-	}
-	r := recordOf(o)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.look(r)
-	if r.Identity == "" || l.ends(r) <= 0 {
-		return Holder{}, nil
-	}
-	return r.Holder, nil
-}
-
 // take writes the lease in our name unless forbids says otherwise of it.
 func (l *Lease) take(ctx context.Context, forbids func(record) error) (saved string, err error) {
 	if l.Identity == "" {

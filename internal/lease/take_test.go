@@ -20,20 +20,20 @@ import (
 func TestAcquireAndRelease(t *testing.T) {
 	s := kubetest.New(t)
 	jane, pipeline := newEngine(t, s, "jane@laptop"), newEngine(t, s, "pipeline 7")
-	if who, err := jane.Holder(t.Context()); err != nil || who != (lease.Holder{}) {
+	if who, err := jane.View(t.Context()); err != nil || who != (lease.View{}) {
 		t.Errorf("before anybody came: %+v, %v", who, err)
 	}
 	if state, err := jane.Acquire(t.Context()); err != nil || state != "" {
 		t.Fatalf("state %q: %v", state, err)
 	}
-	who, err := pipeline.Holder(t.Context())
-	if diff := cmp.Diff(lease.Holder{Identity: "jane@laptop", Since: start(), Renewed: start()}, who); diff != "" || err != nil {
+	who, err := pipeline.View(t.Context())
+	if diff := cmp.Diff(lease.View{Holder: lease.Holder{Identity: "jane@laptop", Since: start(), Renewed: start()}, Alive: true}, who); diff != "" || err != nil {
 		t.Errorf("who drives: %v (-want +got):\n%s", err, diff)
 	}
 	if err := jane.Release(t.Context(), lease.State{Evidence: "evidence"}); err != nil {
 		t.Fatal(err)
 	}
-	if who, err := pipeline.Holder(t.Context()); err != nil || who != (lease.Holder{}) {
+	if who, err := pipeline.View(t.Context()); err != nil || who.Alive {
 		t.Errorf("after the release: %+v, %v", who, err)
 	}
 	if state, err := pipeline.Acquire(t.Context()); err != nil || state != "evidence" {

@@ -34,6 +34,19 @@ func (e *evidence) words(clock func() time.Time, got []metrics.Interval) (*event
 	return e.known, nil
 }
 
+// final is what is known at the end of a release, whenever words were made last.
+func (e *evidence) final(clock func() time.Time) *event.Known {
+	if e == nil || e.known == nil {
+		return nil
+	}
+	last := *e.known
+	e.again = time.Time{}
+	if now, err := e.words(clock, nil); err == nil && now.P95 == nil {
+		now.P95 = last.P95
+	}
+	return e.known
+}
+
 func knownOf(v analysis.Verdict, source string) *event.Known {
 	k := &event.Known{Verdict: canary.Verdict(v.Verdict), Why: v.Summary, Source: source}
 	if v.Outlook != nil {

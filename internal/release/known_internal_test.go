@@ -42,3 +42,36 @@ func TestKnownIsJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestFinal: the last that is told of a release has all its requests, also where making
+// words takes so long that it is not done for every reading.
+func TestFinal(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	slow := func() time.Time { now = now.Add(100 * time.Millisecond); return now }
+	e, err := newEvidence(analysis.Default(), analysis.Versions{Stable: "v1", Canary: "v2"}, now, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.final(slow) != nil || (*evidence)(nil).final(slow) != nil {
+		t.Error("something is known before the first reading")
+	}
+	for i := range 3 {
+		start := now.Add(time.Duration(i) * time.Millisecond)
+		got := []metrics.Interval{{
+			Metric: analysis.Errors, Start: start, End: start.Add(time.Millisecond),
+			Strata: []stats.Counts{{StableTotal: 100, CanaryTotal: 40}},
+		}}
+		if err := e.hear(start, got); err != nil {
+			t.Fatal(err)
+		}
+		if known, err := e.words(slow, got); err != nil || (known == nil) != (i > 0) {
+			t.Fatalf("reading %d: %v, %v", i, known, err)
+		}
+	}
+	if got := e.latest().Metrics[0].Canary.Requests; got != 40 {
+		t.Errorf("before the end %d requests are told", got)
+	}
+	if got := e.final(slow).Metrics[0].Canary.Requests; got != 120 {
+		t.Errorf("in the end %d requests are told, of 120", got)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
+	"github.com/canaryctl/canaryctl/internal/steer"
 	"github.com/canaryctl/canaryctl/internal/traffic"
 	"github.com/canaryctl/canaryctl/internal/workload"
 )
@@ -104,29 +105,38 @@ func (e *Engine) carryOut(ctx context.Context, a canary.Action) (done bool, err 
 		return false, nil
 	}
 	after := a.After.Release
+	if after.Phase.Over() {
+		return e.write(ctx, steer.End(e.known(), after, e.ending(after)), a.Why)
+	}
 	if after.Step >= 0 && after.Templates == "" && after.Phase == canary.Progressing {
 		e.judged = e.templates()
 		after.Templates = e.judged
 	}
-	place := e.placeAfter(a.Do, after)
-	beside := e.besides(after)
-	change := traffic.Change{Weights: a.After.Weights, Position: &place, Beside: &beside, Fence: a.Do != canary.GiveBack}
-	if after.Phase.Over() {
-		change.Notes = e.history(after)
-	}
-	return e.write(ctx, change, a.Why)
+	return e.write(ctx, e.moved(after, a.After.Weights), a.Why)
 }
 
-// placeAfter is the position with the release as it is after a move. Only a switch
-// makes the canary the stable version; in place, the stable Deployment has become
-// what the canary was.
-func (e *Engine) placeAfter(move canary.Move, after canary.Release) canary.Position {
-	place := e.place
-	if move == canary.Finish && e.c.Plan.Promotion != canary.InPlace {
-		place = place.Promoted()
-	}
+// moved is the write that takes a release to where it is after a move.
+func (e *Engine) moved(after canary.Release, weights canary.Weights) traffic.Change {
+	place, beside := e.place, e.besides(after)
 	place.Release = &after
-	return place
+	return traffic.Change{Weights: weights, Position: &place, Beside: &beside, Fence: true}
+}
+
+// known is the route as the release knows it, also where somebody wrote over what it
+// remembered.
+func (e *Engine) known() traffic.Route {
+	r, place := e.route, e.place
+	r.Stable, r.Canary, r.Position, r.Notes = place.Stable, place.Canary, &place, e.notes
+	return r
+}
+
+// ending is what the release ends with.
+func (e *Engine) ending(after canary.Release) steer.Ending {
+	figures := e.evidence.analysis.Figures()
+	return steer.Ending{
+		Requests: figures.Canary.Requests, Errors: figures.Canary.Bad,
+		KeepPlan: after.Phase == canary.Promoted && e.c.Plan.Leaves(),
+	}
 }
 
 // writePatience bounds one write: the API server may hang, and what is seen
@@ -141,7 +151,7 @@ func (e *Engine) write(ctx context.Context, c traffic.Change, why string) (done 
 	}
 	bounded, cancel := context.WithTimeout(ctx, writePatience)
 	defer cancel()
-	after, err := e.send(bounded, e.whole(c))
+	after, err := steer.Apply(bounded, e.c.Router, e.route, e.whole(c), traffic.Write{})
 	switch {
 	case err == nil:
 		e.failing, e.pause, e.nextTry = "", 0, time.Time{}
@@ -170,16 +180,6 @@ const (
 	longestPause = time.Second
 )
 
-// send writes weights and position. A canary that is not in the route yet, or no
-// more, has no weight to set: then the position is all there is to write.
-func (e *Engine) send(ctx context.Context, c traffic.Change) (traffic.Route, error) {
-	after, err := e.c.Router.Split(ctx, e.route, c, traffic.Write{})
-	if errors.Is(err, traffic.ErrNotSplit) && c.Weights == canary.AllStable() {
-		return e.c.Router.Remember(ctx, e.route, c, traffic.Write{})
-	}
-	return after, err
-}
-
 // lookAgain reads the route after a conflict: the watch tells of it soon, and a
 // rollback has no time.
 func (e *Engine) lookAgain(ctx context.Context) {
@@ -207,9 +207,7 @@ func (e *Engine) rebase(ctx context.Context, r canary.Release) error {
 	if renewed {
 		r.Judged = e.c.Clock.Now().UTC().Truncate(time.Millisecond)
 	}
-	place, beside := e.placeAfter(canary.TakeStep, r), e.besides(r)
-	weights := canary.ToCanary(r.Weight)
-	done, err := e.write(ctx, traffic.Change{Weights: weights, Position: &place, Beside: &beside, Fence: true}, "what is judged is what there is now")
+	done, err := e.write(ctx, e.moved(r, canary.ToCanary(r.Weight)), "what is judged is what there is now")
 	if !done || err != nil {
 		return err
 	}

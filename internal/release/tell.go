@@ -28,7 +28,7 @@ func (e *Engine) say(kind event.Kind, message, by string) {
 	said := e.event(message)
 	said.Kind, said.By = kind, by
 	if kind == event.Promoted || kind == event.RolledBack {
-		said.Known = e.evidence.latest()
+		said.Known = e.evidence.final(e.c.Clock.Now)
 	}
 	e.c.Tell(said)
 }
@@ -123,17 +123,4 @@ func (e *Engine) tellGate(name string, step int, answer canary.Gate, why string)
 		message += ": " + why
 	}
 	e.say(event.Gate, message, "")
-}
-
-// history is what the route remembers of releases that are over, this one added.
-func (e *Engine) history(after canary.Release) map[string]string {
-	ended := after.End(e.from, e.to)
-	figures := e.evidence.analysis.Figures()
-	ended.Requests, ended.Errors = figures.Canary.Requests, figures.Canary.Bad
-	past := canary.ParseHistory(e.notes[canary.HistoryAnnotation])
-	notes := map[string]string{canary.HistoryAnnotation: past.With(ended).Encode()}
-	if after.Phase == canary.RolledBack || !e.c.Plan.Leaves() {
-		notes[canary.PlanAnnotation] = ""
-	}
-	return notes
 }

@@ -1,10 +1,11 @@
-package cli
+package source
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -23,12 +24,12 @@ type candidate struct {
 	pause time.Duration
 }
 
-// anySource reads the first of its candidates that knows the release, and stays
+// First reads the first of its candidates that knows the release, and stays
 // with it once it has told twice of requests. Until then a better one takes its
 // place: the traffic may have begun between the scrape of an application, which knows
 // of no time-out, and that of the mesh. One that did not know the release is left alone
 // for a while, which doubles; all of a server that is not there at once.
-type anySource struct {
+type First struct {
 	clock      clock.PassiveClock
 	candidates []candidate
 	chosen     *candidate
@@ -47,23 +48,23 @@ const (
 	longPause  = 30 * time.Second
 )
 
-// anyOf makes one of all profiles of all places.
-func anyOf(places []place, clock clock.PassiveClock) (*anySource, error) {
-	all := &anySource{clock: clock}
+// NewFirst makes one of all profiles of all places.
+func NewFirst(places []Place, clock clock.PassiveClock) (*First, error) {
+	all := &First{clock: clock}
 	for _, at := range places {
-		for _, p := range at.profiles {
-			stream, err := at.watch(p)
+		for _, p := range at.Profiles {
+			stream, err := at.Watch(p)
 			if err != nil {
 				return nil, err
 			}
-			all.candidates = append(all.candidates, candidate{place: at.name, name: at.name + ", profile " + p.Name, profile: p, stream: stream})
+			all.candidates = append(all.candidates, candidate{place: at.Name, name: at.Name + ", profile " + p.Name, profile: p, stream: stream})
 		}
 	}
 	return all, nil
 }
 
 // Next implements metrics.Stream.
-func (s *anySource) Next(ctx context.Context) ([]metrics.Interval, error) {
+func (s *First) Next(ctx context.Context) ([]metrics.Interval, error) {
 	if s.chosen != nil && s.told >= settledAfter {
 		intervals, err := s.chosen.stream.Next(ctx)
 		return s.take(intervals), err
@@ -97,7 +98,7 @@ func (s *anySource) Next(ctx context.Context) ([]metrics.Interval, error) {
 }
 
 // take leaves out what another source told of.
-func (s *anySource) take(intervals []metrics.Interval) []metrics.Interval {
+func (s *First) take(intervals []metrics.Interval) []metrics.Interval {
 	intervals = slices.DeleteFunc(intervals, func(i metrics.Interval) bool { return !i.Before && i.Start.Before(s.from) })
 	for _, i := range intervals {
 		if i.Metric == metrics.MetricErrors && !i.Before && len(i.Strata) > 0 {
@@ -111,7 +112,7 @@ func (s *anySource) take(intervals []metrics.Interval) []metrics.Interval {
 }
 
 // Prompt is that of the chosen source.
-func (s *anySource) Prompt() bool {
+func (s *First) Prompt() bool {
 	if s.chosen == nil {
 		return false
 	}
@@ -121,7 +122,7 @@ func (s *anySource) Prompt() bool {
 
 // leave says when to ask again. A source that does not answer has a guard, which
 // knows that better.
-func (s *anySource) leave(c *candidate, err error) {
+func (s *First) leave(c *candidate, err error) {
 	now := s.clock.Now()
 	c.last = err
 	switch {
@@ -144,15 +145,24 @@ func unlessAbsent(err, before error) error {
 	return err
 }
 
-// describe is the name of the chosen source, and what it does not count.
-func (s *anySource) describe() (name, without string) {
+// Unseen says which failures of users the chosen source does not count; empty for none.
+func (s *First) Unseen() string {
 	if s.chosen == nil {
-		return "", ""
+		return ""
 	}
-	return s.chosen.name, unseen(s.chosen.profile.Name, s.chosen.profile.Unseen)
+	return Unseen(s.chosen.profile.Name, s.chosen.profile.Unseen)
 }
 
-func (s *anySource) Name() string {
+// Unseen says which failures of users a profile does not count.
+func Unseen(profile string, what []string) string {
+	if len(what) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Profile %s does not count %s", profile, strings.Join(what, "; "))
+}
+
+// Name is that of the chosen source; empty for none yet.
+func (s *First) Name() string {
 	if s.chosen == nil {
 		return ""
 	}

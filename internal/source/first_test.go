@@ -1,4 +1,4 @@
-package cli
+package source
 
 import (
 	"context"
@@ -32,13 +32,13 @@ func (m *mute) Next(context.Context) ([]metrics.Interval, error) {
 	return nil, m.err
 }
 
-func TestAnySourceLeavesAloneWhatIsOfNoUse(t *testing.T) {
+func TestFirstLeavesAloneWhatIsOfNoUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []string
 		begin := time.Now()
 		absent := fmt.Errorf("%w: gone", metrics.ErrAbsent)
 		nothing := fmt.Errorf("%w: of cart", metrics.ErrNoData)
-		s := &anySource{clock: clock.RealClock{}, candidates: []candidate{
+		s := &First{clock: clock.RealClock{}, candidates: []candidate{
 			{place: "a", name: "a1", stream: &mute{err: absent, asked: &asked, name: "a1"}},
 			{place: "a", name: "a2", stream: &mute{err: absent, asked: &asked, name: "a2"}},
 			{place: "b", name: "b1", stream: &mute{err: nothing, asked: &asked, name: "b1"}},
@@ -91,7 +91,7 @@ func (m *teller) long() time.Duration {
 
 // The application is scraped a moment before the mesh is, when the traffic has just
 // begun: what the mesh counts is read all the same, and nothing else once it is known.
-func TestAnySourcePrefersTheBetterOneForAWhile(t *testing.T) {
+func TestFirstPrefersTheBetterOneForAWhile(t *testing.T) {
 	for late, want := range map[time.Duration]string{time.Second: "mesh", 5 * time.Second: "app"} {
 		synctest.Test(t, func(t *testing.T) {
 			var asked []string
@@ -100,7 +100,7 @@ func TestAnySourcePrefersTheBetterOneForAWhile(t *testing.T) {
 			source := func(name string, since time.Time) candidate {
 				return candidate{place: "a", name: name, stream: &teller{mute: mute{err: nothing, asked: &asked, name: name, since: since}}}
 			}
-			s := &anySource{clock: clock.RealClock{}, candidates: []candidate{source("mesh", begin.Add(late)), source("app", begin)}}
+			s := &First{clock: clock.RealClock{}, candidates: []candidate{source("mesh", begin.Add(late)), source("app", begin)}}
 			var end time.Time
 			for range 10 {
 				intervals, err := s.Next(t.Context())
@@ -122,9 +122,9 @@ func TestAnySourcePrefersTheBetterOneForAWhile(t *testing.T) {
 	}
 }
 
-func TestAnySourceWithNothingAtAll(t *testing.T) {
+func TestFirstWithNothingAtAll(t *testing.T) {
 	var asked []string
-	s := &anySource{clock: clock.RealClock{}, candidates: []candidate{{stream: &mute{err: metrics.ErrAbsent, asked: &asked}}}}
+	s := &First{clock: clock.RealClock{}, candidates: []candidate{{stream: &mute{err: metrics.ErrAbsent, asked: &asked}}}}
 	for range 2 {
 		if _, err := s.Next(t.Context()); !errors.Is(err, metrics.ErrUnavailable) || !strings.Contains(err.Error(), "no Prometheus in the cluster") {
 			t.Errorf("%v", err)
@@ -132,54 +132,13 @@ func TestAnySourceWithNothingAtAll(t *testing.T) {
 	}
 }
 
-// A place that is slow costs its row, after a while, and no other.
-func TestListingWaitsForNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		profiles := []metrics.Profile{{Name: "app"}}
-		found := []metrics.Found{{Metric: metrics.MetricErrors, Name: "x_total", Used: true, Versions: []metrics.FoundVersion{
-			{Version: "v1", Series: 2, Pods: 1, Age: 1500 * time.Millisecond}, {Version: "v2"}}}}
-		begin := time.Now()
-		l := listing{App: "cart", Stable: "v1", Canary: "v2"}
-		l.Sources = surveyAll(t.Context(), []place{
-			{name: "slow", profiles: profiles, survey: func(ctx context.Context) ([][]metrics.Found, error) {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			}},
-			{name: "partial", profiles: profiles, survey: func(context.Context) ([][]metrics.Found, error) {
-				return [][]metrics.Found{found}, errors.New("1 of 2 Pods did not answer")
-			}},
-			{name: "second", profiles: profiles, survey: func(context.Context) ([][]metrics.Found, error) {
-				return [][]metrics.Found{found}, nil
-			}},
-		})
-		l.choose()
-		if spent := time.Since(begin); spent != listPatience {
-			t.Errorf("it took %s", spent)
-		}
-		want := strings.Join([]string{
-			"SOURCE   PROFILE  METRIC  NAME       STABLE v1                  CANARY v2",
-			"partial  app      errors  x_total *  2 series of 1 Pod, 2s old  no series",
-			"second   app      errors  x_total    2 series of 1 Pod, 2s old  no series",
-			"",
-			"slow: no answer within 10s",
-			"partial: 1 of 2 Pods did not answer",
-			"analyze reads x_total: of the sources and profiles in this order, partial with profile app is the first that has a series of cart;" +
-				" v2 has no x_total yet, there is no metric of latency.",
-			"",
-		}, "\n")
-		if diff := cmp.Diff(want, l.text(false)); diff != "" {
-			t.Errorf("table (-want +got):\n%s", diff)
-		}
-	})
-}
-
 type prompt struct{ *mute }
 
 func (prompt) Prompt() bool { return true }
 
 // Pods are read when they are asked, and nobody waits for a scrape of them.
-func TestAnySourceIsPromptAsTheChosenOneIs(t *testing.T) {
-	s := &anySource{clock: clock.RealClock{}, candidates: []candidate{{stream: prompt{&mute{asked: new([]string)}}}}}
+func TestFirstIsPromptAsTheChosenOneIs(t *testing.T) {
+	s := &First{clock: clock.RealClock{}, candidates: []candidate{{stream: prompt{&mute{asked: new([]string)}}}}}
 	if s.Prompt() {
 		t.Error("prompt before it is known where to read")
 	}
@@ -191,21 +150,18 @@ func TestAnySourceIsPromptAsTheChosenOneIs(t *testing.T) {
 	}
 }
 
-// What the chosen source cannot see is said once, however often it is opened.
-func TestNoting(t *testing.T) {
-	var said bool
-	var to strings.Builder
-	for range 2 {
-		s := &anySource{clock: clock.RealClock{}, candidates: []candidate{
-			{name: "Pods", stream: &mute{asked: new([]string)}, profile: metrics.Profile{Name: "app", Unseen: []string{"broken bodies"}}},
-		}}
-		for range 2 {
-			if _, err := (noting{s, &to, &said}).Next(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
+// What the chosen source cannot see can be told, once there is one.
+func TestFirstTellsWhatItCannotSee(t *testing.T) {
+	s := &First{clock: clock.RealClock{}, candidates: []candidate{
+		{name: "Pods", stream: &mute{asked: new([]string)}, profile: metrics.Profile{Name: "app", Unseen: []string{"broken bodies"}}},
+	}}
+	if got := s.Unseen(); got != "" {
+		t.Errorf("before: %q", got)
 	}
-	if want := "note: Profile app does not count broken bodies\n"; to.String() != want {
-		t.Errorf("%q, want %q", to.String(), want)
+	if _, err := s.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Unseen(), "Profile app does not count broken bodies"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
