@@ -117,3 +117,24 @@ func count(n int, one string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, one)
 }
+
+// Adopted are the objects that adopt changed or made, as they are.
+func Adopted(s Situation) []traffic.Object {
+	var all []traffic.Object
+	for _, v := range s.Deployments {
+		if v.Adopted(s.Survey.Canonical) != nil {
+			all = append(all, traffic.Object{Kind: "Deployment", Name: v.Deployment, Body: v.Object.Object})
+		}
+	}
+	for _, d := range s.Survey.Definitions {
+		if d.Adopted != nil {
+			all = append(all, d.Object)
+		}
+	}
+	for _, o := range s.Survey.Senders {
+		if o.Adopted != nil {
+			all = append(all, o.Object)
+		}
+	}
+	return all
+}

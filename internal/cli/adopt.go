@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/canaryctl/canaryctl/internal/adopt"
 	"github.com/canaryctl/canaryctl/internal/canary"
@@ -117,7 +118,7 @@ func (o *adoption) run(ctx context.Context) error {
 	}
 	if len(p.Changes) == 0 {
 		o.nothing(p)
-		return nil
+		return o.printObjects(adopt.Adopted(s))
 	}
 	fmt.Fprint(o.f.Err, planned(p))
 	if !o.yes && !o.dry() {
@@ -131,7 +132,7 @@ func (o *adoption) run(ctx context.Context) error {
 		Progress: func(now workload.Progress) { progress.show(now.String()) },
 	}.Run(ctx, p, s.Survey)
 	if err != nil {
-		return o.halfway(err, len(changed))
+		return o.halfway(err, p.Namespace, len(changed))
 	}
 	o.conclude(p)
 	return o.printObjects(changed)
@@ -226,9 +227,12 @@ func (o *adoption) confirm(ctx context.Context, p adopt.Plan) error {
 }
 
 // halfway says that what was done so far harms nobody.
-func (o *adoption) halfway(err error, done int) error {
+func (o *adoption) halfway(err error, namespace string, done int) error {
 	if done > 0 && !o.dry() {
 		o.note("what was done so far answers every request; the same command goes on from there, and canaryctl adopt --undo puts it back")
+	}
+	if apierrors.IsForbidden(err) && hint.Of(err) == "" {
+		return hint.Wrap(err, "grant what k8s/rbac/optional/adopt.yaml holds: kubectl -n %s apply -f k8s/rbac/optional/adopt.yaml", namespace)
 	}
 	return err
 }

@@ -55,6 +55,7 @@ type Sender struct {
 	Route   *Route
 	Adopted *canary.Adopted // nil: adopt did nothing to it
 	Keeper  string          // the tool that applies it from Git or a chart, or ""
+	Object  Object          // as it is
 }
 
 // Definition is an object that says by which labels versions of the host are found.
@@ -65,6 +66,7 @@ type Definition struct {
 	Policy  bool
 	Adopted *canary.Adopted
 	Keeper  string
+	Object  Object
 }
 
 // Object is one as it is after a write. Body is JSON's; it is the object as it was where

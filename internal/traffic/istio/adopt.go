@@ -171,3 +171,8 @@ func encoded(v any) string {
 	}
 	return string(data)
 }
+
+// adoptHint is the next step where a host's versions have no names, or no subsets.
+func adoptHint(namespace, host string) string {
+	return fmt.Sprintf("canaryctl adopt -n %s --host %s names the version that runs, and adds what else is missing; --dry-run=client shows it first", namespace, host)
+}

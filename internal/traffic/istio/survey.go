@@ -203,7 +203,8 @@ func (r *Router) noService(ctx context.Context, q traffic.Query) error {
 // senderOf is a VirtualService as a sender to the host: one that has destinations there,
 // or had some that adopt changed.
 func senderOf(vs *unstructured.Unstructured, s traffic.Survey, app string) (traffic.Sender, bool) {
-	sender := traffic.Sender{Kind: "VirtualService", Name: vs.GetName(), Adopted: adoptedFor(vs, s.Canonical), Keeper: kube.Keeper(vs)}
+	sender := traffic.Sender{Kind: "VirtualService", Name: vs.GetName(), Adopted: adoptedFor(vs, s.Canonical), Keeper: kube.Keeper(vs),
+		Object: object(virtualService(s.Namespace, vs.GetName()), vs)}
 	places := placesOf(vs, s.Canonical)
 	for _, p := range places {
 		switch {
@@ -227,7 +228,8 @@ func definitionOf(dr *unstructured.Unstructured, s traffic.Survey) (traffic.Defi
 	if !sameHost(host, s.Canonical, s.Namespace) {
 		return traffic.Definition{}, false
 	}
-	d := traffic.Definition{Kind: "DestinationRule", Name: dr.GetName(), Versions: map[string]map[string]string{}, Adopted: adoptedFor(dr, s.Canonical), Keeper: kube.Keeper(dr)}
+	d := traffic.Definition{Kind: "DestinationRule", Name: dr.GetName(), Adopted: adoptedFor(dr, s.Canonical), Keeper: kube.Keeper(dr),
+		Object: object(destinationRule(s.Namespace, dr.GetName()), dr), Versions: map[string]map[string]string{}}
 	_, d.Policy, _ = unstructured.NestedFieldNoCopy(dr.Object, "spec", "trafficPolicy")
 	all := subsetsOf(dr)
 	for _, entry := range all.list {
