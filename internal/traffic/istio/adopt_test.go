@@ -143,3 +143,11 @@ spec: {selector: {app: echo}, clusterIP: None}
 		t.Errorf("by its route, it means %s", seen.Host)
 	}
 }
+
+// A rule for many hosts would not hold for the host any more.
+func TestSurveyRefusesBesideAWideRule(t *testing.T) {
+	wide := strings.Replace(plainly, "host: echo.default.svc\n", "host: '*.default.svc.cluster.local'\n", 1)
+	if _, err := newRouter(t, kubetest.New(t, wide)).Survey(t.Context(), echo); !errors.Is(err, traffic.ErrUnsupported) {
+		t.Errorf("error %v, want %v", err, traffic.ErrUnsupported)
+	}
+}

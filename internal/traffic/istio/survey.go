@@ -63,6 +63,25 @@ func (r *Router) Survey(ctx context.Context, q traffic.Query) (traffic.Survey, e
 	return s, r.refused(ctx, s, routes.Items)
 }
 
+// wide is an error where a rule for many hosts says how the host's Pods are called: beside
+// one for the host alone it says nothing, as it is the more general
+// (https://istio.io/latest/docs/reference/config/networking/destination-rule/#DestinationRule).
+func wide(s traffic.Survey) error {
+	if len(s.Definitions) > 0 {
+		return nil
+	}
+	for _, dr := range s.Raw.(*surveyed).rules {
+		host, _, _ := unstructured.NestedString(dr.Object, "spec", "host")
+		ending, many := strings.CutPrefix(host, "*")
+		_, policy, _ := unstructured.NestedFieldNoCopy(dr.Object, "spec", "trafficPolicy")
+		if many && policy && strings.HasSuffix(s.Canonical+".cluster.local", ending) {
+			return hint.Wrap(fmt.Errorf("DestinationRule %s/%s, of host %s, says how the Pods of %s are called, and would not any more beside one of host %[4]s: that %[5]w", s.Namespace, dr.GetName(), host, s.Host, traffic.ErrUnsupported),
+				"apply a DestinationRule of host %s with that trafficPolicy first; canaryctl adopt then adds what is missing", s.Host)
+		}
+	}
+	return nil
+}
+
 func byName(items []unstructured.Unstructured) map[string]*unstructured.Unstructured {
 	all := map[string]*unstructured.Unstructured{}
 	for i := range items {
@@ -97,6 +116,9 @@ func (r *Router) refused(ctx context.Context, s traffic.Survey, routes []unstruc
 		}
 	}
 	if err := r.owned(ctx, service(s.Namespace, s.Host), raw.service); err != nil {
+		return err
+	}
+	if err := wide(s); err != nil {
 		return err
 	}
 	if len(s.Senders) > 0 {
