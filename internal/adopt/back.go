@@ -41,7 +41,7 @@ func Back(s Situation) (Plan, error) {
 		return p, nil
 	}
 	p.Begun = p.Changes[0].Kind != Route
-	return p, s.alone(p)
+	return p, s.undoable(p)
 }
 
 func unnamed(o traffic.Sender) string {
@@ -64,14 +64,14 @@ func undefined(d traffic.Definition) string {
 	return "subset " + d.Adopted.Version
 }
 
-// alone is an error unless the version that was brought in is the only one, and nothing
+// undoable is an error unless the version that was brought in is the only one, and nothing
 // but what is taken back names it.
-func (s Situation) alone(p Plan) error {
+func (s Situation) undoable(p Plan) error {
 	if err := s.calm(); err != nil {
 		return err
 	}
 	for _, o := range s.Survey.Senders {
-		if err := alone(o, p.Version); err != nil {
+		if err := held(o, p.Version); err != nil {
 			return err
 		}
 	}
@@ -104,8 +104,8 @@ func (s Situation) alone(p Plan) error {
 	return nil
 }
 
-// alone is an error where a sender knows of another version, or names this one by itself.
-func alone(o traffic.Sender, version string) error {
+// held is an error where a sender knows of another version, or names this one by itself.
+func held(o traffic.Sender, version string) error {
 	route := o.Route
 	switch {
 	case route == nil:

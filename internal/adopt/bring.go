@@ -1,6 +1,7 @@
 package adopt
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -112,7 +113,7 @@ func (s Situation) name(routed string, d workload.Version) (string, error) {
 		for _, name := range slices.Sorted(maps.Keys(def.Versions)) {
 			if labels := def.Versions[name]; tells(name, labels) && within(labels, d.Labels) {
 				return name, nil
-			} else if tells(name, labels) && !s.fillable(labels, d.Labels) {
+			} else if tells(name, labels) && !fillable(labels, d.Labels) {
 				taken = append(taken, name)
 			}
 		}
@@ -142,7 +143,7 @@ func tells(name string, labels map[string]string) bool {
 }
 
 // fillable reports whether Pods may get the labels that they have not.
-func (s Situation) fillable(labels, pods map[string]string) bool {
+func fillable(labels, pods map[string]string) bool {
 	for key, value := range labels {
 		if have, ok := pods[key]; ok && have != value {
 			return false
@@ -155,16 +156,13 @@ func (s Situation) fillable(labels, pods map[string]string) bool {
 // Pods have not: what is there stays where that is enough.
 func (s Situation) told(version string, pods map[string]string) (missing, subset map[string]string) {
 	labels, defined := s.subset(version)
-	subset = maps.Clone(labels)
-	switch {
-	case defined && tells(version, labels) && s.fillable(labels, pods):
-	default:
-		if subset == nil || !s.fillable(labels, pods) {
-			subset = map[string]string{}
-		}
-		if subset[workload.LabelVersion] = pods[workload.LabelVersion]; pods[workload.LabelVersion] == "" {
-			subset[workload.LabelVersion] = version
-		}
+	fits := fillable(labels, pods)
+	subset = map[string]string{}
+	if fits {
+		maps.Copy(subset, labels)
+	}
+	if !defined || !fits || !tells(version, labels) {
+		subset[workload.LabelVersion] = cmp.Or(pods[workload.LabelVersion], version)
 	}
 	missing = maps.Clone(subset)
 	maps.DeleteFunc(missing, func(key, value string) bool { return pods[key] == value })
