@@ -20,13 +20,14 @@ func Back(s Situation) (Plan, error) {
 		if o.Adopted != nil {
 			p.Version = o.Adopted.Version
 			p.Changes = append(p.Changes, Change{Kind: Route, Object: o.Kind + " " + o.Name, Name: o.Name, Keeper: o.Keeper, Cost: noRestart + ", the same Pods answer",
-				What: unnamed(o)})
+				What: unnamed(o), Gone: o.Adopted.Made != ""})
 		}
 	}
 	for _, d := range s.Survey.Definitions {
 		if d.Adopted != nil {
 			p.Version = d.Adopted.Version
-			p.Changes = append(p.Changes, Change{Kind: Subset, Object: d.Kind + " " + d.Name, Name: d.Name, Keeper: d.Keeper, Cost: noRestart, What: undefined(d)})
+			p.Changes = append(p.Changes, Change{Kind: Subset, Object: d.Kind + " " + d.Name, Name: d.Name, Keeper: d.Keeper, Cost: noRestart,
+				What: undefined(d), Gone: d.Adopted.Made != ""})
 		}
 	}
 	for _, v := range s.Deployments {
@@ -47,7 +48,7 @@ func Back(s Situation) (Plan, error) {
 func unnamed(o traffic.Sender) string {
 	switch {
 	case o.Adopted.Made != "":
-		return "it was made by adopt"
+		return "which adopt made"
 	case !slices.Contains(o.Versions, o.Adopted.Version):
 		return "the record of adopt; no destination names " + o.Adopted.Version + " any more"
 	}
@@ -57,7 +58,7 @@ func unnamed(o traffic.Sender) string {
 func undefined(d traffic.Definition) string {
 	switch {
 	case d.Adopted.Made != "":
-		return "it was made by adopt"
+		return "which adopt made"
 	case d.Adopted.Was != nil:
 		return "labels of subset " + d.Adopted.Version
 	}

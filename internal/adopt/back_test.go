@@ -34,7 +34,7 @@ func TestBack(t *testing.T) {
 	}
 	want := []string{"v1",
 		"route | VirtualService shop | subset v1 in its destinations",
-		"subset | DestinationRule shop | it was made by adopt",
+		"subset | DestinationRule shop | which adopt made",
 		"labels | Deployment shop | label version=v1 on its Pods"}
 	if diff := cmp.Diff(want, brief(p)); diff != "" {
 		t.Errorf("the plan (-want +got):\n%s", diff)

@@ -46,7 +46,9 @@ type Change struct {
 	// What is missing, or in excess; Cost is what it costs to change that.
 	What, Cost string
 	Labels     map[string]string
-	Keeper     string // the tool that applies the object from Git or a chart, or ""
+	// Gone says that the object is to be removed, unless somebody changed it.
+	Gone   bool
+	Keeper string // the tool that applies the object from Git or a chart, or ""
 }
 
 // Plan is what is to be done.

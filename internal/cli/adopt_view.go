@@ -18,9 +18,7 @@ import (
 // planned is what is there, what is missing, and what each change costs.
 func planned(p adopt.Plan) string {
 	var b strings.Builder
-	missing := "missing"
 	if p.Undo {
-		missing = "put back"
 		fmt.Fprintf(&b, "%s in namespace %s, adopted as version %s:\n", p.Host, p.Namespace, p.Version)
 	} else {
 		fmt.Fprintf(&b, "%s in namespace %s: Deployment %s is to be version %s\n", p.Host, p.Namespace, p.Deployment.Deployment, p.Version)
@@ -30,7 +28,14 @@ func planned(p adopt.Plan) string {
 	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, c := range p.Changes {
-		fmt.Fprintf(w, "  %-7s  %s: %s\t%s\n", missing, c.Object, c.What, c.Cost)
+		word := "missing"
+		switch {
+		case c.Gone:
+			word = "remove"
+		case p.Undo:
+			word = "put back"
+		}
+		fmt.Fprintf(w, "  %-8s %s: %s\t%s\n", word, c.Object, c.What, c.Cost)
 	}
 	_ = w.Flush() // a Builder takes everything
 	for _, text := range p.Risks {

@@ -209,7 +209,7 @@ func (r *Router) none(ctx context.Context, q traffic.Query, others []unstructure
 			"name another with -n; kubectl get namespaces lists them")
 	}
 	return hint.Wrap(fmt.Errorf("look for %s in namespace %s: %w: it has no VirtualService", wanted, q.Namespace, traffic.ErrNoRoute),
-		"name another namespace with -n; or canaryctl adopt -n %s makes one for a Deployment and its Service", q.Namespace)
+		"canaryctl adopt -n %s makes one for a Deployment and its Service, --dry-run=client shows it first; or name another namespace with -n", q.Namespace)
 }
 
 // bare is an error where a VirtualService that a query may mean sends to a Service and
