@@ -129,7 +129,7 @@ func (o *adoption) run(ctx context.Context) error {
 	progress := newScreen(o.f.Err)
 	changed, err := adopt.Runner{
 		Router: router, Pods: pods, Clock: o.f.Clock, Settle: o.settle, Timeout: o.timeout, Write: o.writeOne, Tell: o.note,
-		Progress: func(now workload.Progress) { progress.show(now.String()) },
+		Progress: func(now workload.Progress) { progress.show(replacing(now)) },
 	}.Run(ctx, p, s.Survey)
 	if err != nil {
 		return o.halfway(err, p.Namespace, len(changed))
@@ -195,6 +195,17 @@ func (o *adoption) writeOne() traffic.Write {
 		w.Show = func(string, string, string, []byte) { o.changes++ }
 	}
 	return w
+}
+
+// replacing says how far a roll is: old Pods and new ones are ready beside one another.
+func replacing(now workload.Progress) string {
+	switch {
+	case now.Ready == now.Desired && now.Doing == "":
+		return now.String()
+	case now.Doing == "":
+		return now.Deployment + ": its Pods are being replaced"
+	}
+	return fmt.Sprintf("%s: its Pods are being replaced (a new one: %s)", now.Deployment, now.Doing)
 }
 
 func (o *adoption) nothing(p adopt.Plan) {
