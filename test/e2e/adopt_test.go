@@ -127,7 +127,7 @@ func noneLost(t *testing.T, load *labtest.Traffic) {
 			}
 		}
 	}
-	t.Logf("%d requests, none lost", sent)
+	t.Logf("%d requests were answered", sent)
 }
 
 // asAdopter is canaryctl with the Role, the optional one for adopt, and for Pods' metrics.
