@@ -34,7 +34,7 @@ func TestDeleteCanaryAsks(t *testing.T) {
 			answered := make(chan struct{})
 			go func() {
 				defer close(answered)
-				answer(terminal, test.answer)
+				answer(terminal, "Give that to v1, and delete v2? [y/N] ", test.answer)
 			}()
 			code := cli.Run(t.Context(), []string{"canaryctl", "--kubeconfig", r.kubeconfig, "delete-canary"},
 				cli.Streams{In: tty, Out: &r.narration, Err: tty})
@@ -50,9 +50,42 @@ func TestDeleteCanaryAsks(t *testing.T) {
 	}
 }
 
+// At a terminal, adopt asks before it changes anything.
+func TestAdoptAsks(t *testing.T) {
+	for _, test := range []struct {
+		answer string
+		code   int
+	}{{"yes\n", cli.ExitDone}, {"n\n", cli.ExitFailed}} {
+		t.Run(strings.TrimSpace(test.answer), func(t *testing.T) {
+			r := newPlain(t, plainRoute+plainRule)
+			before := r.dump(t)
+			terminal, tty, err := pty.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer terminal.Close()
+			answered := make(chan struct{})
+			go func() {
+				defer close(answered)
+				answer(terminal, "Do that? [y/N] ", test.answer)
+			}()
+			code := cli.Run(t.Context(), []string{"canaryctl", "--kubeconfig", r.kubeconfig, "adopt", "--settle", "0"},
+				cli.Streams{In: tty, Out: &r.narration, Err: tty})
+			tty.Close()
+			<-answered
+			if code != test.code {
+				t.Errorf("status %d, want %d", code, test.code)
+			}
+			if changed := r.dump(t) != before; changed != (test.code == cli.ExitDone) {
+				t.Errorf("something was changed: %t", changed)
+			}
+		})
+	}
+}
+
 // answer types a line at the question, and reads on until the terminal closes:
 // an unread terminal blocks who writes to it.
-func answer(terminal *os.File, line string) {
+func answer(terminal *os.File, question, line string) {
 	var seen strings.Builder
 	in := bufio.NewReader(terminal)
 	for asked := false; ; {
@@ -61,7 +94,7 @@ func answer(terminal *os.File, line string) {
 			return
 		}
 		seen.WriteByte(c)
-		if !asked && strings.HasSuffix(seen.String(), "Give that to v1, and delete v2? [y/N] ") {
+		if !asked && strings.HasSuffix(seen.String(), question) {
 			asked = true
 			if _, err := terminal.WriteString(line); err != nil {
 				return

@@ -72,6 +72,7 @@ version that might (canary), a little at a time, and back at once.`,
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.AddCommand(
 		NewCmdRelease(f),
+		NewCmdAdopt(f),
 		NewCmdCreateCanary(f),
 		NewCmdSetTraffic(f),
 		NewCmdRollback(f),

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 //	cluster get RESOURCE NAME FILE write one to a file, without what a server adds
 //	cluster requests FILE          write the requests since the last time to a file
 //	cluster admin                  allow everything
+//	cluster allow NAME...          what k8s/rbac/optional/NAME.yaml allows, too
 //	cluster forbid VERB RESOURCE   refuse, as without RBAC's leave
 //	cluster unserve GROUP          as before the CRDs are installed
 //	cluster conflict N RESOURCE    answer the next N writes with a conflict
@@ -117,10 +119,15 @@ func newCluster(kubeconfig string) (*cluster, error) {
 	return c, os.WriteFile(kubeconfig, config, 0o600)
 }
 
-// allow gives clients the rights of the Roles under k8s/rbac.
-func (c *cluster) allow(manifests string) error {
+// allow gives clients the rights of the Roles under k8s/rbac, and more of the optional
+// ones by name.
+func (c *cluster) allow(manifests string, more ...string) error {
+	files := []string{"role.yaml", "optional/autoscaling.yaml", "optional/lab.yaml", "optional/prometheus.yaml"}
+	for _, name := range more {
+		files = append(files, "optional/"+name+".yaml")
+	}
 	var roles []string
-	for _, file := range []string{"role.yaml", "optional/autoscaling.yaml", "optional/lab.yaml", "optional/prometheus.yaml"} {
+	for _, file := range files {
 		data, err := os.ReadFile(filepath.Join(manifests, "rbac", file))
 		if err != nil {
 			return err
@@ -153,6 +160,8 @@ func (c *cluster) do(ts *testscript.TestScript, args []string) error {
 		return c.get(resource(args[0]), args[1], ts.MkAbs(args[2]))
 	case "requests":
 		return c.requests(ts.MkAbs(args[0]))
+	case "allow":
+		return c.allow(ts.Getenv("K8S"), args...)
 	default:
 		return c.fail(verb, args)
 	}
@@ -195,6 +204,7 @@ func (c *cluster) get(r schema.GroupVersionResource, name, file string) error {
 	for _, added := range []string{"managedFields", "uid", "resourceVersion", "creationTimestamp", "generation"} {
 		delete(metadata, added)
 	}
+	unstructured.RemoveNestedField(o.Object, "status", "observedGeneration")
 	data, err := yaml.Marshal(o.Object)
 	if err != nil {
 		return err
@@ -213,7 +223,7 @@ func (c *cluster) requests(file string) error {
 
 func resource(name string) schema.GroupVersionResource {
 	for _, r := range []schema.GroupVersionResource{
-		kube.Deployments(), kube.Pods(), kube.Services(), kube.VirtualServices(), kube.DestinationRules(), kube.HorizontalPodAutoscalers(), kube.StatefulSets(),
+		kube.Deployments(), kube.Pods(), kube.Services(), kube.VirtualServices(), kube.DestinationRules(), kube.HorizontalPodAutoscalers(), kube.StatefulSets(), kube.HTTPRoutes(),
 	} {
 		if r.Resource == name {
 			return r

@@ -112,7 +112,7 @@ func (s Spec) apart(labels map[string]string) error {
 		return nil
 	}
 	return hint.Wrap(fmt.Errorf("%w: subset %s selects the Pods of %s, too", ErrNotApart, s.Stable.Version, s.Version),
-		"give subset %s of the DestinationRule a label that only its Pods have, version say; nothing was changed", s.Stable.Version)
+		"give subset %s of the DestinationRule a label that only its Pods have, version say: canaryctl adopt does; nothing was changed", s.Stable.Version)
 }
 
 // relabel makes every label and selector that said the stable version say the

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/canaryctl/canaryctl/internal/canary"
 )
 
 // inherit copies of the stable Deployment what a second one may have. It lists
@@ -73,6 +75,7 @@ func isTheStablesOwn(key string) bool {
 		"deployment.kubernetes.io/revision",
 		"kubernetes.io/change-cause",
 		"app.kubernetes.io/managed-by",
+		canary.AdoptedAnnotation,
 		AnnotationDerivedFrom:
 		return true
 	}

@@ -64,3 +64,12 @@ func nextVersion(version string) string {
 	n, _ := strconv.Atoi(trailing) // nine digits at most: cannot fail
 	return strings.TrimSuffix(version, trailing) + strconv.Itoa(n+1)
 }
+
+// NameVersion names a version that has no name yet: by the label that its Pods have, else
+// by the tag of its image, else v1. Those that are taken it does not take.
+func NameVersion(label, imageRef string, taken ...string) (string, error) {
+	if name := versionOfTag(label); name != "" {
+		return name, nil
+	}
+	return PickVersion(imageRef, "v0", taken...) // after which v1 comes
+}

@@ -78,7 +78,7 @@ func (d Deployments) Pick(versions []Version, version string) (Version, error) {
 		return Version{}, hint.Wrap(
 			fmt.Errorf("%w: no Deployment's Pods have the labels %s (live versions: %s)",
 				ErrNotFound, d.told(version), strings.Join(have, ", ")),
-			"label the Deployment itself so, which restarts no Pod (kubectl label deployment), or name another application with --app")
+			"label the Deployment itself so, which restarts no Pod (kubectl label deployment), or name another application with --app; where its Pods lack the label, canaryctl adopt adds it")
 	}
 	return Version{}, d.duplicate(version, found[0].Deployment, found[1].Deployment)
 }

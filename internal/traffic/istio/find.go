@@ -78,7 +78,7 @@ func hostIn(vs *unstructured.Unstructured, q traffic.Query) (string, error) {
 		return all[0], nil // view says what is missing
 	}
 	return "", hint.Wrap(fmt.Errorf("%s: %w: no destination of it names a subset", t, traffic.ErrNotSplit),
-		"give its destinations a subset per version, as k8s/base/virtualservice.yaml does")
+		"canaryctl adopt -n %s --vs %s names the version that runs; --dry-run=client shows it first", t.namespace, t.name)
 }
 
 // search looks through the namespace for the one route that fits.
@@ -196,9 +196,12 @@ func (r *Router) none(ctx context.Context, q traffic.Query, others []unstructure
 	if err := r.elsewhere(ctx, q, others); err != nil {
 		return err
 	}
+	if err := bare(others, q); err != nil {
+		return err
+	}
 	if len(others) > 0 {
 		return hint.Wrap(fmt.Errorf("look for %s in namespace %s: %w: there is %s", wanted, q.Namespace, traffic.ErrNoRoute, listed(namesOf(others))),
-			"name one of these with --vs, or apply k8s/base/virtualservice.yaml")
+			"name one of these with --vs; or canaryctl adopt -n %s makes one for a Service, as --host names it", q.Namespace)
 	}
 	_, err := r.client.Resource(kube.Namespaces()).Get(ctx, q.Namespace, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -206,7 +209,26 @@ func (r *Router) none(ctx context.Context, q traffic.Query, others []unstructure
 			"name another with -n; kubectl get namespaces lists them")
 	}
 	return hint.Wrap(fmt.Errorf("look for %s in namespace %s: %w: it has no VirtualService", wanted, q.Namespace, traffic.ErrNoRoute),
-		"name another namespace with -n, or apply k8s/base/virtualservice.yaml")
+		"canaryctl adopt -n %s makes one for a Deployment and its Service, --dry-run=client shows it first; or name another namespace with -n", q.Namespace)
+}
+
+// bare is an error where a VirtualService that a query may mean sends to a Service and
+// names no version of it.
+func bare(items []unstructured.Unstructured, q traffic.Query) error {
+	for i := range items {
+		vs := &items[i]
+		_, all := hostsOf(rulesOf(vs), q.Namespace)
+		for _, host := range all {
+			if c := canonical(host, q.Namespace); strings.HasSuffix(c, "."+q.Namespace+".svc") && asked(c, q) {
+				return bareTo(virtualService(vs.GetNamespace(), vs.GetName()), host)
+			}
+		}
+	}
+	return nil
+}
+
+func bareTo(t target, host string) error {
+	return hint.Wrap(fmt.Errorf("%s: %w: it routes to host %s without a subset", t, traffic.ErrNotSplit, host), "%s", adoptHint(t.namespace, host))
 }
 
 // wantedBy is what a query asks for, in words.

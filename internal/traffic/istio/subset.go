@@ -43,7 +43,7 @@ func (r *Router) ruleFor(ctx context.Context, route traffic.Route) (*unstructure
 		}
 	}
 	return nil, hint.Wrap(fmt.Errorf("%s: %w: no DestinationRule in namespace %s defines subset %s of host %s", route, errNoRule, route.Namespace, route.Stable, route.Host),
-		"apply one, as k8s/base/destinationrule.yaml is")
+		"%s", adoptHint(route.Namespace, route.Host))
 }
 
 // errNoRule marks a route whose subsets are not defined.

@@ -71,8 +71,7 @@ func roles(route traffic.Route, rules []rule) (stable, onTrial string, err error
 	}
 	switch len(versions) {
 	case 0:
-		return "", "", hint.Wrap(fmt.Errorf("%s: %w: it routes to host %s without a subset", route, traffic.ErrNotSplit, route.Host),
-			"give its destinations a subset per version, as k8s/base/virtualservice.yaml does")
+		return "", "", bareTo(virtualService(route.Namespace, route.Name), route.Host)
 	case 1:
 		return versions[0], "", nil
 	case 2:
