@@ -48,7 +48,7 @@ func weightsIn(s *kubetest.Server, name string) map[string]any {
 
 // Whatever is done to a route is done to the one that follows it, too, and undone.
 func TestContractWithAFollower(t *testing.T) {
-	contract(t, func(t *testing.T) *kubetest.Server {
+	contract(t, func(t testing.TB) *kubetest.Server {
 		s := kubetest.New(t, one+public)
 		t.Cleanup(func() {
 			name := t.Name()[strings.LastIndex(t.Name(), "/")+1:]
