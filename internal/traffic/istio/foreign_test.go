@@ -228,12 +228,12 @@ func list(of any, name string) []map[string]any {
 // pathOf is the path that a rule is for, or "" for all.
 func pathOf(rule map[string]any) string {
 	for _, m := range list(rule, "match") {
-		for _, kind := range []string{"prefix", "exact"} {
-			if path, ok, _ := unstructured.NestedString(m, "uri", kind); ok {
-				return path
-			}
+		if path, ok, _ := unstructured.NestedString(m, "uri", "prefix"); ok {
+			return path
 		}
-		return fmt.Sprint(m)
+	}
+	if rule["match"] != nil {
+		return "none"
 	}
 	return ""
 }
@@ -261,8 +261,9 @@ func weightOf(to map[string]any) int {
 
 // sums are those of the rules that send to echo.
 func sums(s *kubetest.Server) (all []int) {
+	spec := virtualService(s).Object["spec"]
 	for _, protocol := range []string{"http", "tcp", "tls"} {
-		for _, r := range list(virtualService(s).Object["spec"], protocol) {
+		for _, r := range list(spec, protocol) {
 			sum, echo := 0, false
 			for _, to := range list(r, "route") {
 				host, _, _ := unstructured.NestedString(to, "destination", "host")
