@@ -222,6 +222,32 @@ func TestAdmittedAgainWithAFollower(t *testing.T) {
 	}
 }
 
+// Once a promotion is undone, a follower still knows what it was before the canary came.
+func TestReturnAndDismissWithAFollower(t *testing.T) {
+	s := kubetest.New(t, one+public)
+	before := dump(t, s)
+	router, r := admittedWithPublic(t, s, 50)
+	promoted := r.Place().Promoted()
+	r, err := router.Split(t.Context(), r, traffic.Change{Weights: canary.AllCanary(), Position: &promoted}, traffic.Write{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	restored := r.Place().Restored()
+	r.Canary = r.Previous()
+	if r, err = router.Split(t.Context(), r, traffic.Change{Weights: canary.AllCanary(), Position: &restored}, traffic.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = router.Dismiss(t.Context(), r, "v2", traffic.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := router.Remember(t.Context(), r, forgotten(r, "v2"), traffic.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, dump(t, s)); diff != "" {
+		t.Errorf("the objects are not as they were (-before +after):\n%s", diff)
+	}
+}
+
 // A follower that was applied anew from before the promotion has nothing to give back.
 func TestReturnWithAFollowerAppliedAnew(t *testing.T) {
 	s := kubetest.New(t, one+public)

@@ -3,6 +3,7 @@ package istio_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -277,49 +278,55 @@ func sums(s *kubetest.Server) (all []int) {
 	return all
 }
 
-// strangers is the dump of both objects without what is the router's.
+// strangers is the dump of the objects without what is the router's.
 func strangers(t testing.TB, s *kubetest.Server) string {
 	t.Helper()
 	var b strings.Builder
 	for _, resource := range []schema.GroupVersionResource{kube.VirtualServices(), kube.DestinationRules()} {
-		o := s.Get(resource, "default", "echo")
-		bare(o)
-		annotations := o.GetAnnotations()
-		for name := range annotations {
-			if domain, _, _ := strings.Cut(name, "/"); domain == "canaryctl.io" || strings.HasSuffix(domain, ".canaryctl.io") {
-				delete(annotations, name)
-			}
-		}
-		o.SetAnnotations(annotations)
-		spec := o.Object["spec"].(map[string]any)
-		for _, protocol := range []string{"http", "tcp", "tls"} {
-			if entries, ok := spec[protocol].([]any); ok {
-				spec[protocol] = slices.DeleteFunc(entries, func(e any) bool {
-					return strings.HasPrefix(fmt.Sprint(e.(map[string]any)["name"]), "canaryctl-header")
-				})
-			}
-			for _, r := range list(spec, protocol) {
-				disown(r)
-			}
-		}
-		if entries, ok := spec["subsets"].([]any); ok {
-			spec["subsets"] = slices.DeleteFunc(entries, func(e any) bool {
-				name := e.(map[string]any)["name"]
-				return name == "v2" || name == "v3"
+		for _, o := range s.List(resource, "default") {
+			bare(&o)
+			disown(o.Object["spec"].(map[string]any))
+			annotations := o.GetAnnotations()
+			maps.DeleteFunc(annotations, func(name, _ string) bool {
+				domain, _, _ := strings.Cut(name, "/")
+				return domain == "canaryctl.io" || strings.HasSuffix(domain, ".canaryctl.io")
 			})
+			if o.SetAnnotations(annotations); len(annotations) == 0 {
+				o.SetAnnotations(nil) // as the API server has it
+			}
+			data, err := json.MarshalIndent(o.Object, "", " ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Write(append(data, '\n'))
 		}
-		data, err := json.MarshalIndent(o.Object, "", " ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Write(append(data, '\n'))
 	}
 	return b.String()
 }
 
-// disown takes the canary out of a rule of echo, and says which share all of echo's
+// disown takes header rules, the canary in the others, and its subset out of a spec.
+func disown(spec map[string]any) {
+	for _, protocol := range []string{"http", "tcp", "tls"} {
+		if entries, ok := spec[protocol].([]any); ok {
+			spec[protocol] = slices.DeleteFunc(entries, func(e any) bool {
+				return strings.HasPrefix(fmt.Sprint(e.(map[string]any)["name"]), "canaryctl-header")
+			})
+		}
+		for _, r := range list(spec, protocol) {
+			disownRule(r)
+		}
+	}
+	if entries, ok := spec["subsets"].([]any); ok {
+		spec["subsets"] = slices.DeleteFunc(entries, func(e any) bool {
+			name := e.(map[string]any)["name"]
+			return name == "v2" || name == "v3"
+		})
+	}
+}
+
+// disownRule takes the canary out of a rule of echo, and says which share all of echo's
 // versions and others have.
-func disown(rule map[string]any) {
+func disownRule(rule map[string]any) {
 	if mirrors, ok := rule["mirrors"].([]any); ok {
 		if rule["mirrors"] = slices.DeleteFunc(mirrors, ours); len(rule["mirrors"].([]any)) == 0 {
 			delete(rule, "mirrors")
