@@ -198,6 +198,8 @@ func TestObjectsOfMeshAndGateway(t *testing.T) {
 	sh(t, cc+"set-traffic 50 50 --vs shop")
 	answering(t, host, "v1", "v2")
 	answering(t, public, "v1", "v2")
+	sh(t, cc+"promote --vs shop")
+	answering(t, public, "v2")
 	sh(t, cc+"rollback --vs shop-public")
 	answering(t, public, "v1")
 	answering(t, host, "v1")
