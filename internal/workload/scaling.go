@@ -171,9 +171,10 @@ func targets(o *unstructured.Unstructured, deployment string) bool {
 	return name == deployment && (kind == "Deployment" || !found)
 }
 
-// selects reports whether a PodDisruptionBudget is about Pods of these labels.
-func selects(budget *unstructured.Unstructured, pod map[string]string) bool {
-	raw, found, _ := unstructured.NestedMap(budget.Object, "spec", "selector")
+// selects reports whether the selector of a PodDisruptionBudget, or of a Deployment,
+// means Pods of these labels.
+func selects(o *unstructured.Unstructured, pod map[string]string) bool {
+	raw, found, _ := unstructured.NestedMap(o.Object, "spec", "selector")
 	if !found {
 		return false
 	}

@@ -17,9 +17,11 @@ import (
 // InheritScaling has the canary's Deployment, as it is in the cluster, looked
 // after as the stable version is: by copies of its autoscalers and disruption
 // budgets that belong to the canary. It returns a sentence for each that was made,
-// and for what may not be. What is there already is left alone, so that it can be
-// cut short and done again.
+// for what may not be, and for what goes by the canary's Pods as if they were
+// stable's. What is there already is left alone, so that it can be cut short and done
+// again.
 func (d Deployments) InheritScaling(ctx context.Context, s Scaling, canary *unstructured.Unstructured, o Options) (notes []string, err error) {
+	notes = s.mixed(canary)
 	for _, want := range s.copies(canary) {
 		if s.has(want) {
 			continue
@@ -33,6 +35,20 @@ func (d Deployments) InheritScaling(ctx context.Context, s Scaling, canary *unst
 		}
 	}
 	return notes, nil
+}
+
+// mixed warns of autoscalers of the stable version that go by the canary's Pods, too.
+// They count those that the Deployment's selector means, whoever owns them:
+// https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#how-does-a-horizontalpodautoscaler-work
+func (s Scaling) mixed(canary *unstructured.Unstructured) (notes []string) {
+	if s.Version.Object == nil || !selects(s.Version.Object, podLabels(canary)) {
+		return nil
+	}
+	for _, a := range s.Autoscalers {
+		notes = append(notes, fmt.Sprintf("%s %s also counts the canary's Pods, as the selector of %s means them, too: it goes by the load of both",
+			a.GetKind(), a.GetName(), s.Version.Deployment))
+	}
+	return notes
 }
 
 // has reports whether a copy was there when the versions' scaling was read.

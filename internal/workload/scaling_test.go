@@ -299,6 +299,26 @@ func TestInheritScalingDry(t *testing.T) {
 	}
 }
 
+// A Deployment that selects all of an application's Pods is scaled by the canary's load,
+// too; which is said, and no reason to go without.
+func TestInheritScalingOfASelectorWithoutAVersion(t *testing.T) {
+	s, d, canary := inheriting(t, hpaYAML, sharedBudgetYAML)
+	stable := s.Get(kube.Deployments(), "default", "shop-v1")
+	unstructured.RemoveNestedField(stable.Object, "spec", "selector", "matchLabels", "version")
+	s.Put(stable)
+	notes, err := inheritAll(t, d, canary, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"HorizontalPodAutoscaler shop also counts the canary's Pods, as the selector of shop-v1 means them, too: it goes by the load of both",
+		"HorizontalPodAutoscaler shop-v2: created from shop",
+	}
+	if diff := cmp.Diff(want, notes); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
 func TestLeft(t *testing.T) {
 	_, d, canary := inheriting(t, hpaYAML, budgetYAML, sharedBudgetYAML, strangerYAML)
 	if _, err := inheritAll(t, d, canary, Options{}); err != nil {

@@ -87,7 +87,11 @@ func eventually(t *testing.T, within time.Duration, condition func() (bool, stri
 // namespace makes one for the test, with sidecar injection, and removes it.
 func namespace(t *testing.T) string {
 	t.Helper()
-	name := "e2e-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
+	return namespaceNamed(t, "e2e-"+strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(t.Name(), "Test"))))
+}
+
+func namespaceNamed(t *testing.T, name string) string {
+	t.Helper()
 	sh(t, fmt.Sprintf("kubectl create namespace %[1]s && kubectl label namespace %[1]s istio-injection=enabled", name))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

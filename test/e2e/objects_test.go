@@ -9,20 +9,29 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Objects as people have them, which are not those of the guide: versions that are
 // not called as their Pods are labelled, several Services behind one route, several
 // routes to one Service, rules of their own.
 
-// apply applies documents to a namespace, and waits for the Deployments in them.
-func apply(t *testing.T, ns string, documents ...string) {
+// put applies documents to a namespace.
+func put(t *testing.T, ns string, documents ...string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "objects.yaml")
 	if err := os.WriteFile(file, []byte(strings.Join(documents, "\n---\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sh(t, fmt.Sprintf("kubectl apply -n %[1]s -f %[2]s && kubectl -n %[1]s wait deployment --all --for=condition=Available --timeout=90s", ns, file))
+	sh(t, "kubectl apply -n "+ns+" -f "+file)
+}
+
+// apply applies documents to a namespace, and waits for the Deployments in them.
+func apply(t *testing.T, ns string, documents ...string) {
+	t.Helper()
+	put(t, ns, documents...)
+	sh(t, "kubectl -n "+ns+" wait deployment --all --for=condition=Available --timeout=90s")
 }
 
 // deployment has a Pod of the demo service that says which version it is.
@@ -106,6 +115,28 @@ func use(t *testing.T, host string) (end func()) {
 	return func() { cancel(); wg.Wait() }
 }
 
+// objects are the routes of a namespace and what goes with them, without what the API
+// server adds.
+func objects(t *testing.T, ns string) string {
+	t.Helper()
+	return sh(t, "kubectl get virtualservices,destinationrules,services -n "+ns+
+		` -o jsonpath='{range .items[*]}{.kind} {.metadata.name} {.metadata.labels} {.metadata.annotations} {.spec}{"\n"}{end}'`).Stdout
+}
+
+// untouched fails unless the objects are as they were, byte for byte.
+func untouched(t *testing.T, ns, before string) {
+	t.Helper()
+	if diff := cmp.Diff(before, objects(t, ns)); diff != "" {
+		t.Errorf("the objects are not as they were (-before +after):\n%s", diff)
+	}
+}
+
+// names are those of a namespace's objects of some kinds.
+func names(t *testing.T, ns, kinds string) string {
+	t.Helper()
+	return sh(t, "kubectl get "+kinds+" -o name -n "+ns).Stdout
+}
+
 func says(t *testing.T, r fmt.Stringer, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
@@ -178,15 +209,22 @@ func TestLabelWithTheTextOfTheVersion(t *testing.T) {
 	}
 }
 
+// shopAndCart are two Services behind one VirtualService.
+func shopAndCart() []string {
+	return []string{
+		deployment("shop-v1", "v1", "app: shop, version: v1"), service("shop", "app: shop"), rule("shop", "{name: v1, labels: {version: v1}}"),
+		deployment("cart-v1", "v1", "app: cart, version: v1"), service("cart", "app: cart"), rule("cart", "{name: v1, labels: {version: v1}}"),
+		virtualService("public", `hosts: [shop, cart], http: [
+			{match: [{authority: {prefix: cart}}], route: [{destination: {host: cart, subset: v1}}]},
+			{route: [{destination: {host: shop, subset: v1}}]}]`),
+	}
+}
+
 // One VirtualService leads to two Services, each with releases of its own.
 func TestTwoServicesBehindOneRoute(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	apply(t, ns, deployment("shop-v1", "v1", "app: shop, version: v1"), service("shop", "app: shop"), rule("shop", "{name: v1, labels: {version: v1}}"),
-		deployment("cart-v1", "v1", "app: cart, version: v1"), service("cart", "app: cart"), rule("cart", "{name: v1, labels: {version: v1}}"),
-		virtualService("public", `hosts: [shop, cart], http: [
-			{match: [{authority: {prefix: cart}}], route: [{destination: {host: cart, subset: v1}}]},
-			{route: [{destination: {host: shop, subset: v1}}]}]`))
+	apply(t, ns, shopAndCart()...)
 	cc := "canaryctl -n " + ns + " "
 	for _, app := range []string{"shop", "cart"} {
 		sh(t, cc+"create-canary --app "+app+" --image versioned-echo:v2")

@@ -68,11 +68,7 @@ func (r *Router) admitTo(ctx context.Context, route traffic.Route, a traffic.Adm
 		if a.Release != nil {
 			place.Release = a.Release
 		}
-		for _, a := range added {
-			if !slices.Contains(place.Added, a) {
-				place.Added = append(place.Added, a)
-			}
-		}
+		place.Added = noted(place.Added, added)
 		return slices.Concat(guard, p, memoryAs(vs, route.Host, traffic.Change{Position: &place, Notes: a.Notes}, as)), nil
 	})
 }

@@ -108,7 +108,10 @@ func forFollower(c traffic.Change, f traffic.Route) traffic.Change {
 	c.Fence, c.Notes = false, nil
 	if c.Position != nil {
 		p := *c.Position
-		p.Release, p.Added = nil, f.Place().Added
+		p.Release, p.Added = nil, nil
+		if f.Position != nil { // whoever is on trial in it: a promotion may be undone
+			p.Added = f.Position.Added
+		}
 		c.Position = &p
 	}
 	return c

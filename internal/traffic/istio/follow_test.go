@@ -48,7 +48,7 @@ func weightsIn(s *kubetest.Server, name string) map[string]any {
 
 // Whatever is done to a route is done to the one that follows it, too, and undone.
 func TestContractWithAFollower(t *testing.T) {
-	contract(t, func(t *testing.T) *kubetest.Server {
+	contract(t, func(t testing.TB) *kubetest.Server {
 		s := kubetest.New(t, one+public)
 		t.Cleanup(func() {
 			name := t.Name()[strings.LastIndex(t.Name(), "/")+1:]
@@ -219,6 +219,32 @@ func TestAdmittedAgainWithAFollower(t *testing.T) {
 	r, err := router.Admit(t.Context(), r, traffic.Admission{Version: "v2"}, traffic.Write{})
 	if diff := cmp.Diff([]string{"echo-public"}, r.Followers); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// Once a promotion is undone, a follower still knows what it was before the canary came.
+func TestReturnAndDismissWithAFollower(t *testing.T) {
+	s := kubetest.New(t, one+public)
+	before := dump(t, s)
+	router, r := admittedWithPublic(t, s, 50)
+	promoted := r.Place().Promoted()
+	r, err := router.Split(t.Context(), r, traffic.Change{Weights: canary.AllCanary(), Position: &promoted}, traffic.Write{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	restored := r.Place().Restored()
+	r.Canary = r.Previous()
+	if r, err = router.Split(t.Context(), r, traffic.Change{Weights: canary.AllCanary(), Position: &restored}, traffic.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = router.Dismiss(t.Context(), r, "v2", traffic.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := router.Remember(t.Context(), r, forgotten(r, "v2"), traffic.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, dump(t, s)); diff != "" {
+		t.Errorf("the objects are not as they were (-before +after):\n%s", diff)
 	}
 }
 

@@ -60,25 +60,26 @@ spec:
 `
 
 func TestContract(t *testing.T) {
-	contract(t, func(t *testing.T) *kubetest.Server { return kubetest.New(t, one) })
+	contract(t, func(t testing.TB) *kubetest.Server { return kubetest.New(t, one) })
 }
 
-func contract(t *testing.T, cluster func(*testing.T) *kubetest.Server) {
-	routertest.Suite{Header: true, Mirror: true, New: func(t *testing.T) routertest.Fixture {
-		s := cluster(t)
-		return routertest.Fixture{
-			Router:     newRouter(t, s),
-			Query:      traffic.Query{Namespace: "default", Route: "echo", Host: "echo"},
-			Dump:       func() string { return dump(t, s) },
-			Interfere:  func() { annotate(t, s, "somebody", "was here") },
-			Interfered: func() bool { return virtualService(s).GetAnnotations()["somebody"] == "was here" },
-			Overrule:   func(stable, onTrial int) { overrule(s, stable, onTrial) },
-			Writes:     func() int { return writes(s) },
-		}
-	}}.Run(t)
+func contract(t *testing.T, cluster func(testing.TB) *kubetest.Server) {
+	routertest.Suite{Header: true, Mirror: true, New: func(t testing.TB) routertest.Fixture { return fixture(t, cluster(t)) }}.Run(t)
 }
 
-func newRouter(t *testing.T, s *kubetest.Server) *istio.Router {
+func fixture(t testing.TB, s *kubetest.Server) routertest.Fixture {
+	return routertest.Fixture{
+		Router:     newRouter(t, s),
+		Query:      traffic.Query{Namespace: "default", Route: "echo", Host: "echo"},
+		Dump:       func() string { return dump(t, s) },
+		Interfere:  func() { annotate(t, s, "somebody", "was here") },
+		Interfered: func() bool { return virtualService(s).GetAnnotations()["somebody"] == "was here" },
+		Overrule:   func(stable, onTrial int) { overrule(s, stable, onTrial) },
+		Writes:     func() int { return writes(s) },
+	}
+}
+
+func newRouter(t testing.TB, s *kubetest.Server) *istio.Router {
 	t.Helper()
 	client, err := dynamic.NewForConfig(s.Config())
 	if err != nil {
@@ -104,7 +105,7 @@ func overrule(s *kubetest.Server, stable, onTrial int) {
 }
 
 // annotate is somebody else's write, as kubectl annotate makes it.
-func annotate(t *testing.T, s *kubetest.Server, name, value string) {
+func annotate(t testing.TB, s *kubetest.Server, name, value string) {
 	t.Helper()
 	client, err := dynamic.NewForConfig(s.Config())
 	if err != nil {
@@ -131,15 +132,22 @@ func writes(s *kubetest.Server) int {
 	return n
 }
 
+// bare takes off what a server adds.
+func bare(o *unstructured.Unstructured) {
+	o.SetManagedFields(nil)
+	o.SetResourceVersion("")
+	o.SetGeneration(0)
+	o.SetUID("")
+	o.SetCreationTimestamp(metav1.Time{})
+}
+
 // dump is both objects as JSON, key by key, without what a server adds.
-func dump(t *testing.T, s *kubetest.Server) string {
+func dump(t testing.TB, s *kubetest.Server) string {
 	t.Helper()
 	var b strings.Builder
 	for _, resource := range []schema.GroupVersionResource{kube.VirtualServices(), kube.DestinationRules()} {
 		for _, o := range s.List(resource, "default") {
-			o.SetManagedFields(nil)
-			o.SetResourceVersion("")
-			o.SetGeneration(0)
+			bare(&o)
 			data, err := json.MarshalIndent(o.Object, "", " ")
 			if err != nil {
 				t.Fatal(err)

@@ -14,7 +14,6 @@ import (
 type rule struct {
 	protocol string
 	index    int
-	place    int            // among those of the protocol, our header rules left out
 	entry    map[string]any // the whole rule as it was read
 	list     []any          // its route list
 	legs     []leg
@@ -46,7 +45,6 @@ func rulesOf(vs *unstructured.Unstructured) []rule {
 	for _, protocol := range []string{"http", "tcp", "tls"} {
 		entries, _, _ := unstructured.NestedFieldNoCopy(vs.Object, "spec", protocol)
 		list, _ := entries.([]any)
-		place := 0
 		for i, entry := range list {
 			if ours(entry) {
 				continue
@@ -54,9 +52,8 @@ func rulesOf(vs *unstructured.Unstructured) []rule {
 			m, _ := entry.(map[string]any)
 			route, _ := m["route"].([]any)
 			if len(route) > 0 {
-				rules = append(rules, rule{protocol, i, place, m, route, legsOf(route)})
+				rules = append(rules, rule{protocol, i, m, route, legsOf(route)})
 			}
-			place++
 		}
 	}
 	return rules

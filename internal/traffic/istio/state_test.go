@@ -45,7 +45,7 @@ func TestContractBesideAnotherHost(t *testing.T) {
 		"in annotations of its own":                           beside("cart.default.svc.", `{"app":"cart","stable":"v1","canary":"v2",`+release+`}`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			contract(t, func(t *testing.T) *kubetest.Server {
+			contract(t, func(t testing.TB) *kubetest.Server {
 				s := kubetest.New(t, text)
 				before := ofCart(t, s)
 				t.Cleanup(func() {
@@ -61,7 +61,7 @@ func TestContractBesideAnotherHost(t *testing.T) {
 
 // ofCart is all of the object that belongs to the other host, and what a router reads
 // of it.
-func ofCart(t *testing.T, s *kubetest.Server) map[string]any {
+func ofCart(t testing.TB, s *kubetest.Server) map[string]any {
 	t.Helper()
 	vs := virtualService(s)
 	own := map[string]any{}

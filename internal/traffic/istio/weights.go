@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -92,7 +93,8 @@ func gcd(a, b int) int {
 }
 
 // original are the weights that a rule had before the canary came, as Position.Added
-// remembers them: "weights:http/0=80,20", with - for one that is not written down.
+// remembers them: "weights:http/95cb9b4f84ceff13=80,20", with - for one that is not
+// written down.
 type original struct{ weights []string }
 
 const originals = "weights:"
@@ -105,7 +107,28 @@ func (r rule) original() string {
 			weights[i] = strconv.Itoa(l.weight)
 		}
 	}
-	return fmt.Sprintf("%s%s/%d=%s", originals, r.protocol, r.place, strings.Join(weights, ","))
+	return originals + r.key() + "=" + strings.Join(weights, ",")
+}
+
+// key tells a rule from others by which requests it is for, and its name: somebody may
+// put a rule before it.
+func (r rule) key() string {
+	data, err := json.Marshal([]any{r.entry["name"], r.entry["match"]})
+	if err != nil {
+		panic(fmt.Sprintf("encode what a rule matches: %v", err)) // it was JSON
+	}
+	return r.protocol + "/" + digest(data)
+}
+
+// noted adds what was remembered of rules to what is; of a rule the newer holds.
+func noted(before, more []string) []string {
+	before = slices.DeleteFunc(slices.Clone(before), func(old string) bool {
+		name, _, _ := strings.Cut(old, "=")
+		return slices.ContainsFunc(more, func(a string) bool {
+			return a == old || strings.HasPrefix(old, originals) && strings.HasPrefix(a, name+"=")
+		})
+	})
+	return append(before, more...)
 }
 
 // originalOf is what was remembered of a rule.
@@ -113,7 +136,7 @@ func (r rule) originalOf(added []string) (original, bool) {
 	for _, a := range added {
 		text, ok := strings.CutPrefix(a, originals)
 		name, weights, found := strings.Cut(text, "=")
-		if ok && found && name == fmt.Sprintf("%s/%d", r.protocol, r.place) {
+		if ok && found && name == r.key() {
 			return original{strings.Split(weights, ",")}, true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/kube"
@@ -109,6 +110,37 @@ func TestWeightsAreShares(t *testing.T) {
 	}
 }
 
+// Somebody puts a rule before others while the canary is there, and the canary comes
+// twice: each rule has its own weights again.
+func TestWeightsAreRestoredWhereTheRuleIs(t *testing.T) {
+	s := kubetest.New(t, strings.Replace(routed("v1"), "http:\n", "http:\n    - match: [{uri: {prefix: /heavy}}]\n      route: [{destination: {host: echo, subset: v1}, weight: 1000}]\n", 1))
+	router := newRouter(t, s)
+	guest := func() {
+		vs := virtualService(s)
+		rules, _, _ := unstructured.NestedSlice(vs.Object, "spec", "http")
+		rule := map[string]any{"match": []any{map[string]any{"port": int64(len(rules))}}, "route": []any{map[string]any{"destination": map[string]any{"host": "guest"}}}}
+		if err := unstructured.SetNestedSlice(vs.Object, append([]any{rule}, rules...), "spec", "http"); err != nil {
+			t.Fatal(err)
+		}
+		s.Put(vs)
+	}
+	before, _, _ := unstructured.NestedSlice(virtualService(s).Object, "spec", "http")
+	for range 2 {
+		r, err := router.Admit(t.Context(), found2(t, router, traffic.Query{Host: "echo"}), traffic.Admission{Version: "v2"}, traffic.Write{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		guest()
+		if _, err := router.Dismiss(t.Context(), r, "v2", traffic.Write{}); err != nil {
+			t.Fatal(err)
+		}
+		after, _, _ := unstructured.NestedSlice(virtualService(s).Object, "spec", "http")
+		if diff := cmp.Diff(before, after[len(after)-2:]); diff != "" {
+			t.Errorf("the rules are not as they were (-before +after):\n%s", diff)
+		}
+	}
+}
+
 // What somebody else wrote means what it does to the router.
 func TestWeightsOfOthers(t *testing.T) {
 	for destinations, want := range map[string]string{
@@ -171,7 +203,7 @@ apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata:
   name: echo
-  annotations: {canaryctl.io/position: '{"app":"echo","stable":"v1","canary":"v2","added":["weights:http/0=100","destination"]}'}
+  annotations: {canaryctl.io/position: '{"app":"echo","stable":"v1","canary":"v2","added":["weights:http/95cb9b4f84ceff13=100","destination"]}'}
 spec:
   hosts: [echo]
   http:

@@ -33,11 +33,13 @@ type Fixture struct {
 	Overrule func(stable, onTrial int)
 	// Writes counts the write requests so far.
 	Writes func() int
+	// Foreign is of fixtures with much that is not the router's; else nil.
+	Foreign *Foreign
 }
 
 // Suite is the contract. New makes a fresh fixture for every test.
 type Suite struct {
-	New func(t *testing.T) Fixture
+	New func(t testing.TB) Fixture
 	// Header and Mirror are powers that not every router has: to lead requests
 	// with a header, or copies, to the canary.
 	Header, Mirror bool
@@ -66,6 +68,7 @@ func (s Suite) Run(t *testing.T) {
 	t.Run("a fence gives way to others' releases", s.fencePosition)
 	t.Run("a fence lets other changes pass", s.fenceOther)
 	t.Run("watch", s.watch)
+	t.Run("foreign fields", s.foreignFields)
 	for name, b := range s.besides() {
 		t.Run(name+" goes beside the weights", func(t *testing.T) { s.beside(t, b) })
 		t.Run(name+" is gone after a rollback", func(t *testing.T) { s.besideRollback(t, b) })

@@ -73,7 +73,7 @@ kind: VirtualService
 metadata: {name: web-route, namespace: default}
 spec:
   hosts: [web]
-  http: [{route: [{destination: {host: web, subset: v1}, weight: 90}, {destination: {host: web, subset: v2}, weight: 10}]}]`
+  http: [{route: [{destination: {host: web, subset: v1}, weight: 9}, {destination: {host: web, subset: v2}, weight: 1}]}]`
 
 // TestRun is a whole life: targets by annotation, then by a ServiceMonitor whose
 // CRD comes late, rules, the state of the cluster, and nothing left at the end.

@@ -14,20 +14,24 @@ type virtualService struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
 		HTTP []struct {
-			Route []struct {
-				Destination struct {
-					Host   string `json:"host"`
-					Subset string `json:"subset"`
-				} `json:"destination"`
-				Weight *float64 `json:"weight"`
-			} `json:"route"`
+			Route []destination `json:"route"`
 		} `json:"http"`
 	} `json:"spec"`
 }
 
+// destination is one of a rule.
+type destination struct {
+	Destination struct {
+		Host   string `json:"host"`
+		Subset string `json:"subset"`
+	} `json:"destination"`
+	Weight float64 `json:"weight"`
+}
+
 // state exports the few series about objects that dashboards put beside the
 // traffic. In a real cluster they come from kube-state-metrics;
-// canary_route_weight does from its custom resource state configuration.
+// canary_route_weight does from its custom resource state configuration, which knows the
+// first rule alone, and cannot divide.
 func (s sources) state() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(stateCollector{s})
@@ -75,31 +79,56 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// weights exports the share that each VirtualService configures, from the first
-// rule that names the version.
+// weights exports the shares that each VirtualService configures, in percent of what
+// the rule's weights sum to. Of a host's versions those count that the first rule with
+// two of them names, else the first with one.
 func (c stateCollector) weights(out chan<- prometheus.Metric) {
-	desc := prometheus.NewDesc("canary_route_weight", "Configured weight of a version in a route, in percent.",
+	desc := prometheus.NewDesc("canary_route_weight", "Configured weight of a version in a route, in percent of its rule's.",
 		[]string{"namespace", "route", "host", "version"}, nil)
 	for _, vs := range c.virtualServices.List() {
-		seen := map[[2]string]bool{}
+		hosts := map[string]map[string]float64{}
 		for _, rule := range vs.Spec.HTTP {
-			for _, to := range rule.Route {
-				at := [2]string{to.Destination.Host, to.Destination.Subset}
-				if to.Destination.Subset == "" || seen[at] {
-					continue
+			for host, shares := range sharesOf(rule.Route) {
+				if len(hosts[host]) == 0 || len(hosts[host]) == 1 && len(shares) > 1 {
+					hosts[host] = shares
 				}
-				seen[at] = true
-				weight := 0.0
-				switch {
-				case to.Weight != nil:
-					weight = *to.Weight
-				case len(rule.Route) == 1:
-					weight = 100
-				}
-				out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, weight, vs.Namespace, vs.Name, at[0], at[1])
+			}
+		}
+		for host, shares := range hosts {
+			for version, share := range shares {
+				out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, share, vs.Namespace, vs.Name, host, version)
 			}
 		}
 	}
+}
+
+// sharesOf are the shares of one rule, in percent, by host and version. Its only
+// destination gets everything, and weights are parts of their sum:
+// https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRouteDestination
+func sharesOf(route []destination) map[string]map[string]float64 {
+	sum := 0.0
+	for _, to := range route {
+		sum += to.Weight
+	}
+	all := map[string]map[string]float64{}
+	for _, to := range route {
+		host, version := to.Destination.Host, to.Destination.Subset
+		if version == "" {
+			continue
+		}
+		if all[host] == nil {
+			all[host] = map[string]float64{}
+		}
+		switch {
+		case len(route) == 1:
+			all[host][version] = 100
+		case sum > 0:
+			all[host][version] += 100 * to.Weight / sum
+		default:
+			all[host][version] = 0
+		}
+	}
+	return all
 }
 
 func number(b bool) float64 {
