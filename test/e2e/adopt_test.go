@@ -76,7 +76,7 @@ func TestAdoptUndone(t *testing.T) {
 			ns := namespace(t)
 			apply(t, ns, documents...)
 			cc := asAdopter(t, ns)
-			before := objects(t, ns)
+			before := adoptable(t, ns)
 			load := users(t, ns)
 			try(t, "timeout -s KILL 1 canaryctl adopt --yes -n "+ns)
 			cc("adopt --yes")
@@ -87,7 +87,7 @@ func TestAdoptUndone(t *testing.T) {
 			says(t, cc("adopt --undo --yes"), "as it was before adopt")
 			answering(t, "shop."+ns, "v1")
 			noneLost(t, load)
-			if diff := cmp.Diff(before, objects(t, ns)); diff != "" {
+			if diff := cmp.Diff(before, adoptable(t, ns)); diff != "" {
 				t.Errorf("adopt and its undo leave (-before +after):\n%s", diff)
 			}
 		})
@@ -144,9 +144,9 @@ func asAdopter(t *testing.T, ns string) func(args string) labtest.Result {
 	}
 }
 
-// objects are the Deployments, Services and routes of a namespace, byte for byte, without
+// adoptable are the Deployments, Services and routes of a namespace, byte for byte, without
 // what the server notes of each write.
-func objects(t *testing.T, ns string) map[string]string {
+func adoptable(t *testing.T, ns string) map[string]string {
 	t.Helper()
 	var list struct{ Items []map[string]any }
 	decode(t, sh(t, "kubectl get deployments,services,virtualservices,destinationrules -o json -n "+ns).Stdout, &list)
