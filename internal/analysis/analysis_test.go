@@ -77,7 +77,7 @@ func TestSentences(t *testing.T) {
 			"Not known yet: 4 of 400 requests against 20 of 3,600; ratio 1.8, between 0.16 and 8.1. " +
 				"Evidence 0.92:1 (200:1 needed) that v2 fails more than 1.1 times as often as v1; " +
 				"evidence 0.52:1 (20:1 needed) that v2 fails less than 1.5 times as often as v1; " +
-				"at this traffic there is no telling how long it takes to know."},
+				"how much longer it takes at this traffic cannot be told."},
 		"no error at all": {analysis.Default(), repeat(4, counts(900, 0, 100, 0)), analysis.Inconclusive,
 			"Not known yet: not one bad request, in 400 of v2 and 3,600 of v1. " +
 				"There is nothing to compare; to pass, it takes a level of bad requests that is negligible."},

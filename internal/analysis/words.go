@@ -98,9 +98,9 @@ func (v *Verdict) compares() bool {
 // String is when to expect a decision.
 func (o *Outlook) String() string {
 	if o == nil {
-		return "at this traffic there is no telling how long it takes to know"
+		return "how much longer it takes at this traffic cannot be told"
 	}
-	return fmt.Sprintf("at this traffic about %s more to know", Span(time.Duration(o.Seconds*float64(time.Second))))
+	return fmt.Sprintf("about %s more at this traffic", Span(time.Duration(o.Seconds*float64(time.Second))))
 }
 
 // sentence is what one metric says.

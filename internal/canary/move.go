@@ -19,7 +19,7 @@ func (r round) pause(cause Cause, why string) Action {
 // it is given back as soon as stable can answer. A person may do it before.
 func (r round) giveBack(why string) Action {
 	if !r.safe() {
-		why += "; the traffic stays, for stable has no ready Pod: it is given back as soon as one is"
+		why += "; not rolled back, for stable has no ready Pod; it will be when one is ready"
 		if r.seen.Interrupted && r.was.Phase != Paused {
 			return r.pause(CauseInterrupt, why)
 		}

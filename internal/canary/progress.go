@@ -47,7 +47,7 @@ func (r round) unfit() string {
 	case !o.CanaryReady:
 		return "the canary has no ready Pod"
 	case !o.StableReady:
-		return "stable has no ready Pod: there would be no way back"
+		return "stable has no ready Pod to roll back to"
 	}
 	_, why := r.unheard()
 	return why

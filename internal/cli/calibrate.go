@@ -37,14 +37,13 @@ there is rolled back falsely.
 
 It also says how much more errors vary than independent ones would (the dispersion),
 how much Pods differ for good (the spread), and the tolerance that makes up for the
-spread: what the mean of --replicas Pods exceeds that of all stable Pods by, by the
-luck of which Pods they are, once in a hundred releases. With that tolerance the
-releases are played again.
+spread: the 99th percentile of how much --replicas Pods drawn at random fail more often
+than all stable Pods do. With that tolerance the releases are played again.
 
 The history is what a Prometheus has stored of the route's stable version, or what
 analyze --record has written, which tells of stable's Pods too. Releases that are
 played share their hours and their Pods, so they say less than as many real ones:
-the limits count them as what they are worth (docs/calibrate.md).`,
+the limits go by how many independent ones they amount to (docs/calibrate.md).`,
 		Example: `  # A day of the stable version, in releases of an hour, with a canary of two Pods
   canaryctl calibrate --replicas 2
 

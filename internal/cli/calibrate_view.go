@@ -14,7 +14,7 @@ func printCalibration(s Streams, name string, r analysis.Calibrated) error {
 		r.From.UTC().Format(time.RFC3339), r.To.UTC().Format(time.RFC3339), r.Pods)
 	fmt.Fprintf(s.Out, "%s\n\n", wrap(r.Summary, 100))
 	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "CANARY PODS\tTOLERANCE\tRELEASES\tFALSE ALARMS\tRATE\t95% LIMITS\tWORTH")
+	fmt.Fprintln(w, "CANARY PODS\tTOLERANCE\tRELEASES\tFALSE ALARMS\tRATE\t95% LIMITS\tEFFECTIVE")
 	for _, t := range r.Trials {
 		rate, worth := "-", "-"
 		if t.Releases > 0 {
@@ -26,9 +26,9 @@ func printCalibration(s Streams, name string, r analysis.Calibrated) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "windows of %s: %d; releases that share windows and Pods are WORTH so many independent ones\n\n",
+	fmt.Fprintf(s.Out, "windows of %s: %d; releases that share windows and Pods amount to EFFECTIVE independent ones\n\n",
 		brisk(time.Duration(r.WindowSeconds*float64(time.Second))), r.Windows)
-	fmt.Fprintln(w, "METRIC\tBAD\tDISPERSION 1\tDISPERSION 20\tSPREAD\tJUST SEEN\tTOLERANCE")
+	fmt.Fprintln(w, "METRIC\tBAD\tDISPERSION 1\tDISPERSION 20\tSPREAD\tBY CHANCE\tTOLERANCE")
 	for _, m := range r.Metrics {
 		spread, floor, tolerance := "-", "-", "-"
 		if m.Spread != nil {

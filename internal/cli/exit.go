@@ -109,7 +109,7 @@ func exitMeaning(code int) string {
 	case ExitDone:
 		return "done, or nothing was to be done"
 	case ExitFailed:
-		return "error; the message says what was left as it was"
+		return "error; the message says what was not changed"
 	case ExitUsage:
 		return "the command line is wrong; nothing was sent"
 	case ExitRolledBack:

@@ -44,8 +44,8 @@ func (p *prometheusFlags) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.CAFile, "prometheus-ca-file", "", "certificate authority to trust instead of the system's")
 	flags.StringVar(&o.CertFile, "prometheus-cert-file", "", "certificate to show it")
 	flags.StringVar(&o.KeyFile, "prometheus-key-file", "", "key of that certificate")
-	flags.StringVar(&o.ServerName, "prometheus-server-name", "", "name that its certificate must prove (default: the URL's host)")
-	flags.BoolVar(&o.InsecureSkipVerify, "prometheus-insecure-skip-verify", false, "believe any certificate")
+	flags.StringVar(&o.ServerName, "prometheus-server-name", "", "server name to verify in its certificate (default: the URL's host)")
+	flags.BoolVar(&o.InsecureSkipVerify, "prometheus-insecure-skip-verify", false, "skip the verification of its certificate (insecure)")
 }
 
 // given are the names of those on the command line.

@@ -168,7 +168,7 @@ func (o *releaseOptions) admit(ctx context.Context, p *canaryPlan, release *cana
 // already. It drives that, or stands by while another does. A release of anything
 // else in the same route was refused before.
 func (o *releaseOptions) goOn(ctx context.Context, route traffic.Route, r canary.Release) error {
-	fmt.Fprintf(o.f.Err, "%s: release %s of %s is in progress already; it goes on, and no other begins\n", route.Name, r.ID, r.Image)
+	fmt.Fprintf(o.f.Err, "%s: release %s of %s is running already; this command joins it\n", route.Name, r.ID, r.Image)
 	if o.dryRun {
 		return nil
 	}

@@ -64,7 +64,7 @@ func (d *runner) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&d.record, "record", "", "file that every event is appended to, for canaryctl report")
 	flags.BoolVar(&d.github, "github", false, "write a job summary, annotations and outputs for GitHub Actions")
 	flags.BoolVar(&d.takeOver, "take-over", false, "drive even where another canaryctl does; that one ends")
-	flags.BoolVar(&d.trust, "trust-plan", false, "run the commands, read the files and call the addresses that the plan in the route names; without -f it may be anybody's who can write the route")
+	flags.BoolVar(&d.trust, "trust-plan", false, "allow the commands, files and URLs that the plan stored in the route names; whoever can edit the route can change them")
 	flags.BoolVar(&d.waitPaused, "wait-paused", d.waitPaused, "stay while the release is paused (default: at a terminal)")
 	flags.BoolVar(&d.keepCanary, "keep-canary", false, "leave the canary's Pods running even where it is rolled back because requests hang on them; clients with one connection, as those of gRPC have, may stand still until they end")
 	flags.DurationVar(&d.drain, "drain", 0, "before a version that is not needed any more is removed, wait, at most so long, until no request is open on it")

@@ -54,7 +54,7 @@ func (d *runner) acquire(ctx context.Context, l *lease.Lease, route traffic.Rout
 	watched := make(chan error, 1)
 	standing := false
 	evidence, err = l.Wait(waiting, func(held lease.HeldError) {
-		fmt.Fprintf(d.f.Err, "%s drives %s; this one watches, and goes on should that one be gone (--take-over drives at once)\n", held.Holder, route)
+		fmt.Fprintf(d.f.Err, "%s drives %s; standing by, to take over if it stops (--take-over does so at once)\n", held.Holder, route)
 		if standing || steer.Running(route) == nil { // nothing to watch: whoever has the lease began none yet, or died before
 			return
 		}
@@ -71,7 +71,7 @@ func (d *runner) acquire(ctx context.Context, l *lease.Lease, route traffic.Rout
 	ended := <-watched
 	switch {
 	case err == nil:
-		fmt.Fprintf(d.f.Err, "this one drives %s now\n", route)
+		fmt.Fprintf(d.f.Err, "%s is driven here now\n", route)
 		return evidence, false, nil
 	case ctx.Err() == nil && errors.Is(context.Cause(waiting), errWatched):
 		return "", true, ended

@@ -32,9 +32,9 @@ what it is where whole numbers of it can say the split; else it becomes 100, or
 1000 for tenths. A third destination of a rule keeps its share. Only the weights of rules that name both versions change; every
 other rule and field of the route stays as it is.
 
-In a release that is in progress this is somebody else's hand: what drives it
-notices and does what its plan says of that, which is to pause unless it says
-otherwise. A paused release goes on from the weights that it finds.`,
+A release in progress treats this as a change from outside and does what its plan
+says of such (policy.foreign), which is to pause unless it says otherwise. A paused
+release goes on from the weights that it finds.`,
 		Example: `  # A tenth for the canary; the route is found by itself
   canaryctl set-traffic 90 10
 

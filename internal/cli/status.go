@@ -67,8 +67,8 @@ With -o json or yaml the shape is:
     paused, cause, why      why it is paused, or why it ended
     wish, basis             what it is asked for; what a promotion rests on
     driver                  name, renewed and alive, of who drives it
-    waits, known, knownAt   what it waits for, and the evidence, as who drives it, or did
-                            last, said at that time
+    waits, known, knownAt   what it waits for, and the evidence, as its driver last
+                            reported them, and when
     reason                  why something of this is not known
   metrics                   source and window of the observed figures, or the reason
                             why there are none; openSource of the open requests

@@ -48,7 +48,7 @@ func TestStatusOfARelease(t *testing.T) {
 		table, line   string
 	}{
 		{"driven", `{"phase":"progressing",` + step + `}`, shopLease, now, `
-release r1 of shop:v2, begun by ana: progressing, for 8m0s
+release r1 of shop:v2: progressing, begun 8m0s ago by ana
   steps     x-team: us > 10% mirrored > [25%] > 50% > promotion
   at        step 3 of 4, 25%, since 00:05:00; at least 2m0s more
   waits     step 3 of 4 lasts 2m0s more
@@ -58,13 +58,13 @@ release r1 of shop:v2, begun by ana: progressing, for 8m0s
             a decision takes about 1m35s more at this rate`,
 			"release r1 progressing, step 3 of 4, driven by ci-runner-7, evidence inconclusive"},
 		{"left alone", `{"phase":"progressing",` + step + `}`, strings.ReplaceAll(shopLease, "annotations:", "others:"), now.Add(time.Hour), `
-release r1 of shop:v2, begun by ana: progressing, for 1h8m0s
+release r1 of shop:v2: progressing, begun 1h8m0s ago by ana
   steps     x-team: us > 10% mirrored > [25%] > 50% > promotion
   at        step 3 of 4, 25%, since 00:05:00
   driven    by nobody: ci-runner-7 was seen last 1h0m2s ago; canaryctl resume goes on`,
 			"release r1 progressing, step 3 of 4, driven by nobody"},
 		{"given up", `{"phase":"progressing",` + step + `}`, strings.ReplaceAll(shopLease, "holderIdentity: ci-runner-7, ", ""), now, `
-release r1 of shop:v2, begun by ana: progressing, for 8m0s
+release r1 of shop:v2: progressing, begun 8m0s ago by ana
   steps     x-team: us > 10% mirrored > [25%] > 50% > promotion
   at        step 3 of 4, 25%, since 00:05:00; at least 2m0s more
   driven    by nobody: canaryctl resume goes on
@@ -72,13 +72,13 @@ release r1 of shop:v2, begun by ana: progressing, for 8m0s
             errors: canary 3 of 1,200 (0.25%), stable 10 of 4,800 (0.21%); 1.2 times as often, between 0.3 and 4.1`,
 			"release r1 progressing, step 3 of 4, driven by nobody, evidence inconclusive"},
 		{"begun anew", `{"phase":"preparing","id":"r2","step":-1,"started":"2026-01-01T00:07:59Z","since":"2026-01-01T00:07:59Z"}`, shopLease, now, `
-release r2: preparing, for 1s
+release r2: preparing, begun 1s ago
   steps     x-team: us > 10% mirrored > 25% > 50% > promotion
   at        before its first step, 0%, since 00:07:59
   driven    by ci-runner-7, seen 2s ago`,
 			"release r2 preparing, driven by ci-runner-7"},
 		{"paused, and asked", `{"phase":"paused","paused":"2026-01-01T00:07:00Z","cause":"doubt","why":"who knows.","wish":"skip",` + step + `}`, "", now, `
-release r1 of shop:v2, begun by ana: paused, for 8m0s
+release r1 of shop:v2: paused, begun 8m0s ago by ana
   steps     x-team: us > 10% mirrored > [25%] > 50% > promotion
   at        step 3 of 4, 25%, since 00:05:00
   paused    1m0s ago: who knows; canaryctl resume goes on
@@ -86,13 +86,13 @@ release r1 of shop:v2, begun by ana: paused, for 8m0s
   driven    by nobody: canaryctl resume goes on`,
 			"release r1 paused, step 3 of 4: who knows, driven by nobody, asked to begin the next step"},
 		{"promoting", `{"phase":"promoting","basis":"proved",` + step + `}`, "", now, `
-release r1 of shop:v2, begun by ana: promoting, for 8m0s
+release r1 of shop:v2: promoting, begun 8m0s ago by ana
   steps     x-team: us > 10% mirrored > 25% > 50% > [promotion]
   at        its promotion, 25%, since 00:05:00
   driven    by nobody: canaryctl resume goes on`,
 			"release r1 promoting, in its promotion, driven by nobody"},
 		{"preparing", `{"phase":"preparing","id":"r1","step":-1,"started":"2026-01-01T00:07:00Z","since":"2026-01-01T00:07:00Z"}`, "", now, `
-release r1: preparing, for 1m0s
+release r1: preparing, begun 1m0s ago
   steps     x-team: us > 10% mirrored > 25% > 50% > promotion
   at        before its first step, 0%, since 00:07:00
   driven    by nobody: canaryctl resume goes on`,

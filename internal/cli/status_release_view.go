@@ -50,10 +50,10 @@ func (s releaseStatus) table(now time.Time) string {
 	since := func(t time.Time) string { return now.Sub(t).Round(time.Second).String() }
 	if s.Phase.Over() {
 		r := canary.Release{Phase: s.Phase, Basis: s.Basis, Why: s.Why}
-		fmt.Fprintf(&b, "last release %s%s: %s, %s ago", s.ID, s.of(), steer.Outcome(r), since(s.Since))
+		fmt.Fprintf(&b, "last release %s%s%s: %s, %s ago", s.ID, prefixed(" of ", s.Image), prefixed(", begun by ", s.By), steer.Outcome(r), since(s.Since))
 		return b.String()
 	}
-	fmt.Fprintf(&b, "release %s%s: %s, for %s\n", s.ID, s.of(), s.Phase, since(s.Started))
+	fmt.Fprintf(&b, "release %s%s: %s, begun %s ago%s\n", s.ID, prefixed(" of ", s.Image), s.Phase, since(s.Started), prefixed(" by ", s.By))
 	if len(s.Steps) > 0 {
 		fmt.Fprintf(&b, "  steps     %s\n", s.path())
 	}
@@ -84,16 +84,12 @@ func (s releaseStatus) table(now time.Time) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// of says what is released and who began it.
-func (s releaseStatus) of() string {
-	text := ""
-	if s.Image != "" {
-		text += " of " + s.Image
+// prefixed is a text that may be missing, with what goes before it.
+func prefixed(prefix, text string) string {
+	if text == "" {
+		return ""
 	}
-	if s.By != "" {
-		text += ", begun by " + s.By
-	}
-	return text
+	return prefix + text
 }
 
 // path is the way that the release goes, with the present place in brackets.

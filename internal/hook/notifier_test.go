@@ -223,7 +223,7 @@ func TestWarnsOnceUntilItWorks(t *testing.T) {
 	if want := "notify[0]: 4 events were not delivered: 4 failed, 0 gave way in a full queue, 0 were left at the end"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	want := "notify[0]: the event step was not delivered: " + server.host() + " answered 404 Not Found; no more is said of it until it works again"
+	want := "notify[0]: the event step was not delivered: " + server.host() + " answered 404 Not Found; further failures are not reported until it recovers"
 	if diff := cmp.Diff([]string{want, want}, w.said); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
@@ -265,7 +265,7 @@ func TestCommandIsNotified(t *testing.T) {
 	n := notifier(t, c, hook.Notification{Command: &hook.Command{Args: []string{"/no/such/tell", "--token=s3cr3t"}, Timeout: canary.Duration(time.Second)}})
 	n.Notify(happened(event.Step, 0, 5, "a step"))
 	n.Close(t.Context())
-	want := "notify[0]: the event step was not delivered: run tell: fork/exec /no/such/tell: no such file or directory; no more is said of it until it works again"
+	want := "notify[0]: the event step was not delivered: run tell: fork/exec /no/such/tell: no such file or directory; further failures are not reported until it recovers"
 	if diff := cmp.Diff([]string{want}, w.said); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}

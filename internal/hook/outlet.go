@@ -54,7 +54,7 @@ func (o *outlet) run(ctx context.Context) {
 		o.failed++
 		if !o.told && ctx.Err() == nil {
 			o.told = true
-			o.Warn(fmt.Sprintf("%s: the event %s was not delivered: %v; no more is said of it until it works again", o.name, e.Kind, err))
+			o.Warn(fmt.Sprintf("%s: the event %s was not delivered: %v; further failures are not reported until it recovers", o.name, e.Kind, err))
 		}
 	}
 }

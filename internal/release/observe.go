@@ -113,7 +113,7 @@ func (e *Engine) havePrepared(err error) {
 			e.lost = e.c.Clock.Now()
 		}
 	case again(err):
-		e.warnOnce("the canary cannot be prepared now, and this is tried again", err)
+		e.warnOnce("preparing the canary failed, retrying", err)
 	default:
 		e.broken = err.Error()
 	}

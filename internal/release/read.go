@@ -73,7 +73,7 @@ func (e *Engine) judgeAnew(ctx context.Context, since time.Time) error {
 	e.stopReading()
 	e.evidence = fresh
 	e.expect()
-	e.warn("the evidence begins anew: it was of another Pod template")
+	e.warn("the Pod template changed: the evidence starts from zero")
 	e.read(ctx)
 	return nil
 }
@@ -118,9 +118,9 @@ func (e *Engine) hear(into *evidence, got []metrics.Interval, failure error, sou
 	into.source = source
 	if failure != nil {
 		into.miss(failure)
-		e.warnOnce("nothing is counted now", failure)
+		e.warnOnce("no counts", failure)
 	} else if err := into.hear(now, got); err != nil {
-		e.warnOnce("some counts are left out", err)
+		e.warnOnce("some counts were ignored", err)
 		return
 	}
 	known, err := into.words(e.c.Clock.Now, got)

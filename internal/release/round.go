@@ -168,7 +168,7 @@ func (e *Engine) write(ctx context.Context, c traffic.Change, why string) (done 
 	e.pause = min(max(2*e.pause, firstPause), longestPause)
 	e.nextTry = e.c.Clock.Now().Add(e.pause)
 	if e.failing == "" {
-		e.warn(fmt.Sprintf("the route cannot be written now, and this is tried again: %v", err))
+		e.warn(fmt.Sprintf("writing the route failed, retrying: %v", err))
 	}
 	e.failing = err.Error()
 	return false, nil
@@ -234,7 +234,7 @@ func (e *Engine) roll(ctx context.Context, r canary.Release) error {
 		e.rolled, e.refused = true, true
 		e.warn("the stable Deployment cannot be rolled: " + err.Error())
 	default:
-		e.warnOnce("the stable Deployment cannot be rolled now, and this is tried again", err)
+		e.warnOnce("rolling the stable Deployment failed, retrying", err)
 	}
 	return nil
 }
@@ -253,7 +253,7 @@ func (e *Engine) unroll(ctx context.Context) error {
 		e.kept = true
 		e.warn("the stable Deployment keeps the new template: " + err.Error())
 	default:
-		e.warnOnce("the stable Deployment cannot be rolled back now, and this is tried again", err)
+		e.warnOnce("rolling the stable Deployment back failed, retrying", err)
 	}
 	return nil
 }

@@ -55,10 +55,10 @@ func withoutNumbers(text string) string {
 func (e *Engine) announce() {
 	r := e.now()
 	if r.Phase == canary.Preparing && r.Step < 0 && !e.c.GoesOn {
-		e.say(event.Started, fmt.Sprintf("%s is released over %s", e.to, e.from), r.By)
+		e.say(event.Started, fmt.Sprintf("releasing %s to replace %s", e.to, e.from), r.By)
 		return
 	}
-	e.say(event.Attached, fmt.Sprintf("goes on at %s", place(r, len(e.c.Plan.Steps))), "")
+	e.say(event.Attached, fmt.Sprintf("driven again, from %s", place(r, len(e.c.Plan.Steps))), "")
 }
 
 // place says where a release stands.

@@ -82,7 +82,7 @@ func lead(vs *unstructured.Unstructured, rules []rule, route traffic.Route, b tr
 	case b.Header != nil && len(s.headers) == 0:
 		return besides{}, hint.Wrap(fmt.Errorf("%s: no http rule that names %s and %s can get a request with header %s: %s",
 			route, route.Stable, route.Canary, b.Header.Name, b.Header.Value),
-			"choose another header; one for tcp or tls there is none")
+			"use another header; a header step needs an http rule, and tcp and tls have none")
 	case b.Mirror > 0 && len(split) == 0:
 		return besides{}, hint.Wrap(fmt.Errorf("%s: no http rule names %s and %s, and no other can mirror", route, route.Stable, route.Canary),
 			"leave the mirror step out of the plan")
