@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -142,6 +143,13 @@ func (r *Router) make(ctx context.Context, t target, host, version string, spec 
 		return object(t, o), nil
 	}
 	made, err := r.in(t).Create(ctx, o, metav1.CreateOptions{FieldManager: kube.FieldManager, DryRun: options(w).DryRun})
+	if apierrors.IsAlreadyExists(err) { // an attempt before this one was cut short while its request was under way
+		if there, errGet := r.read(ctx, t); errGet == nil {
+			if before := adoptedFor(there, host); before != nil && before.Made == one.Made {
+				return object(t, there), nil
+			}
+		}
+	}
 	if err != nil {
 		return traffic.Object{}, fmt.Errorf("create %s: %w", t, err)
 	}

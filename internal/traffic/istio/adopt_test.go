@@ -151,3 +151,29 @@ func TestSurveyRefusesBesideAWideRule(t *testing.T) {
 		t.Errorf("error %v, want %v", err, traffic.ErrUnsupported)
 	}
 }
+
+// An attempt that was cut short may make its object after the next one looked: that is
+// what was to be made. Somebody's own object of the name is not.
+func TestMadeMeanwhile(t *testing.T) {
+	s := kubetest.New(t, `
+apiVersion: v1
+kind: Service
+metadata: {name: echo}
+spec: {selector: {app: echo}, ports: [{name: http, port: 80}]}
+`)
+	router, seen := survey(t, s, traffic.Query{Namespace: "default", Host: "echo"})
+	first, err := router.Name(t.Context(), seen, "", "v1", traffic.Write{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := router.Name(t.Context(), seen, "", "v1", traffic.Write{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(first, again); diff != "" {
+		t.Errorf("the second one says (-first +second):\n%s", diff)
+	}
+	if _, err := router.Name(t.Context(), seen, "", "v2", traffic.Write{}); err == nil || !strings.Contains(err.Error(), "already exists") {
+		t.Errorf("another object of the name: %v", err)
+	}
+}
