@@ -131,6 +131,9 @@ func (o *releaseOptions) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := p.router.Rehearse(ctx, p.route, p.spec.Version, traffic.Besides(o.document.Plan())...); err != nil {
+		return fmt.Errorf("release by this plan: %w", err)
+	}
 	if o.dryRun {
 		return o.explain(p)
 	}

@@ -125,6 +125,17 @@ type Beside struct {
 	Mirror canary.Percent
 }
 
+// Besides is what a plan leads to the canary by besides the weights, step by step.
+func Besides(plan canary.Plan) (all []Beside) {
+	for i := range plan.Steps {
+		header, mirror := plan.Beside(canary.Release{Phase: canary.Progressing, Step: i})
+		if header != nil || mirror > 0 {
+			all = append(all, Beside{Header: header, Mirror: mirror})
+		}
+	}
+	return all
+}
+
 // Change is one write: weights, position and what goes with them. The weights are
 // those of the snapshot's Stable and Canary, whoever the new position calls so.
 type Change struct {
@@ -190,6 +201,9 @@ type Router interface {
 	// ErrOtherCanary where the route has another canary, ErrConflict where a
 	// release was to begin and somebody else changed the route meanwhile.
 	Admit(ctx context.Context, r Route, a Admission, w Write) (Route, error)
+	// Rehearse is an error where the route, or one that follows it, could not carry one
+	// of these once the version was admitted. It writes nothing.
+	Rehearse(ctx context.Context, r Route, version string, besides ...Beside) error
 	// Withdraw takes a version's destinations out of the route, and leaves what its Pods
 	// are found by. Of a canary it takes away what Admit added; a previous version it
 	// takes away whole. ErrServing where the version still has weight.

@@ -168,6 +168,9 @@ spec:
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one that says %q", err, test.want)
 			}
+			if err := router.Rehearse(t.Context(), route, "v2", test.beside); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("rehearsed: error %v, want one that says %q", err, test.want)
+			}
 			if writes(s) != 0 {
 				t.Error("something was written")
 			}

@@ -269,3 +269,25 @@ func TestReturnWithAFollowerAppliedAnew(t *testing.T) {
 		t.Errorf("%s is stable, at %s: %v", after.Stable, after.Weights, err)
 	}
 }
+
+// What a follower could not do is known before the canary is there.
+func TestRehearseWithAFollower(t *testing.T) {
+	s := kubetest.New(t, one+strings.Replace(public, "http:", "tcp:", 1))
+	router := newRouter(t, s)
+	r := found2(t, router, traffic.Query{Route: "echo", Host: "echo"})
+	s.ResetRequests()
+	for _, b := range []traffic.Beside{{Header: &canary.Header{Name: "x-canary", Value: "yes"}}, {Mirror: 10}} {
+		err := router.Rehearse(t.Context(), r, "v2", b)
+		if err == nil || !strings.Contains(err.Error(), "echo-public: no http rule") {
+			t.Errorf("%+v: %v", b, err)
+		}
+	}
+	if err := router.Rehearse(t.Context(), r, "v2"); err != nil {
+		t.Errorf("weights alone: %v", err)
+	}
+	for _, q := range s.Requests() {
+		if q.Verb != "list" && q.Verb != "get" {
+			t.Errorf("it sent %s %s", q.Verb, q.Resource)
+		}
+	}
+}

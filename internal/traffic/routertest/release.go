@@ -152,6 +152,13 @@ func (s Suite) besides() map[string]traffic.Beside {
 
 func (s Suite) beside(t *testing.T, b traffic.Beside) {
 	f := s.New(t)
+	plain := f.Dump()
+	if err := f.Router.Rehearse(t.Context(), f.mustFind(t), "v2", b); err != nil {
+		t.Errorf("it cannot be rehearsed: %v", err)
+	}
+	if diff := cmp.Diff(plain, f.Dump()); diff != "" || f.Writes() != 0 {
+		t.Errorf("to rehearse it took %d writes (-before +after):\n%s", f.Writes(), diff)
+	}
 	r := f.admitted(t)
 	before, writes := f.Dump(), f.Writes()
 	for range 2 { // the second has nothing left to write
