@@ -108,6 +108,8 @@ func (w *world) Backends(context.Context, traffic.Route, ...string) (canary.Back
 
 func (w *world) Owned(context.Context, traffic.Route) error { return nil }
 
+func (w *world) Rehearse(context.Context, traffic.Route, string, ...traffic.Beside) error { return nil }
+
 func (w *world) Withdraw(ctx context.Context, r traffic.Route, version string, o traffic.Write) (traffic.Route, error) {
 	return w.Dismiss(ctx, r, version, o)
 }
