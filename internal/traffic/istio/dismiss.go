@@ -41,6 +41,9 @@ func (r *Router) withdraw(ctx context.Context, route traffic.Route, version stri
 	if err := r.ownedBeside(ctx, route); err != nil {
 		return traffic.Route{}, err
 	}
+	if err := r.leaderKeeps(ctx, route, version); err != nil {
+		return traffic.Route{}, err
+	}
 	if err := r.follow(ctx, route, func(f traffic.Route) error {
 		_, err := r.withdrawFrom(ctx, f, version, w)
 		return err
@@ -56,11 +59,8 @@ func (r *Router) withdraw(ctx context.Context, route traffic.Route, version stri
 func (r *Router) withdrawFrom(ctx context.Context, route traffic.Route, version string, w traffic.Write) (traffic.Route, error) {
 	whole := version != route.Canary
 	return r.change(ctx, route, w, func(vs *unstructured.Unstructured, fresh traffic.Route) (patch, error) {
-		if version == fresh.Stable {
-			return nil, fmt.Errorf("%s: %w: %s is the stable version", fresh, traffic.ErrServing, version)
-		}
 		rules := rulesOf(vs)
-		if err := unserved(rules, fresh, version); err != nil {
+		if err := expendable(rules, fresh, version); err != nil {
 			return nil, err
 		}
 		var p patch
@@ -70,6 +70,32 @@ func (r *Router) withdrawFrom(ctx context.Context, route traffic.Route, version 
 		}
 		return leave(vs, rules, fresh, version).after(p, vs), nil
 	})
+}
+
+// leaderKeeps is why the leader of followers keeps a version. They lose it first, and
+// shall not where somebody has promoted it, or given it traffic, meanwhile.
+func (r *Router) leaderKeeps(ctx context.Context, route traffic.Route, version string) error {
+	if len(route.Followers) == 0 {
+		return nil
+	}
+	t := virtualService(route.Namespace, route.Name)
+	vs, err := r.read(ctx, t)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", t, err)
+	}
+	fresh, err := asDecided(route, vs)
+	if err != nil {
+		return err
+	}
+	return expendable(rulesOf(vs), fresh, version)
+}
+
+// expendable is an error where a route cannot do without a version.
+func expendable(rules []rule, route traffic.Route, version string) error {
+	if version == route.Stable {
+		return fmt.Errorf("%s: %w: %s is the stable version", route, traffic.ErrServing, version)
+	}
+	return unserved(rules, route, version)
 }
 
 // unled are the other VirtualServices of the namespace that do not follow the route.

@@ -1,6 +1,7 @@
 package istio_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -288,6 +289,29 @@ func TestRehearseWithAFollower(t *testing.T) {
 	for _, q := range s.Requests() {
 		if q.Verb != "list" && q.Verb != "get" {
 			t.Errorf("it sent %s %s", q.Verb, q.Resource)
+		}
+	}
+}
+
+// A version that somebody has promoted since is taken out of no route.
+func TestStaleDismissSparesFollowers(t *testing.T) {
+	for name, meanwhile := range map[string]traffic.Change{
+		"promoted":      {Weights: canary.AllCanary(), Position: &canary.Position{App: "echo", Stable: "v2", Previous: "v1"}},
+		"given traffic": {Weights: canary.ToCanary(10)},
+	} {
+		s := kubetest.New(t, one+public)
+		router, r := admittedWithPublic(t, s, 0)
+		if _, err := router.Split(t.Context(), r, meanwhile, traffic.Write{}); err != nil {
+			t.Fatal(err)
+		}
+		before := weightsIn(s, "echo-public")
+		for _, remove := range []func(context.Context, traffic.Route, string, traffic.Write) (traffic.Route, error){router.Withdraw, router.Dismiss} {
+			if _, err := remove(t.Context(), r, "v2", traffic.Write{}); !errors.Is(err, traffic.ErrConflict) && !errors.Is(err, traffic.ErrServing) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if diff := cmp.Diff(before, weightsIn(s, "echo-public")); diff != "" {
+			t.Errorf("%s: a follower was changed (-before +after):\n%s", name, diff)
 		}
 	}
 }

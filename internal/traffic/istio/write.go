@@ -88,21 +88,13 @@ func outrun(t target, o *unstructured.Unstructured) error {
 // trial than the one that the caller decided on.
 func (r *Router) change(ctx context.Context, route traffic.Route, w traffic.Write, edit func(*unstructured.Unstructured, traffic.Route) (patch, error)) (traffic.Route, error) {
 	t := virtualService(route.Namespace, route.Name)
-	decided, err := view(raw(route), route.Host, route.App)
-	if err != nil {
-		return traffic.Route{}, err
-	}
 	after, err := r.write(ctx, t, raw(route), w, func(vs *unstructured.Unstructured) (patch, error) {
 		if err := r.owned(ctx, t, vs); err != nil {
 			return nil, err
 		}
-		fresh, err := view(vs, route.Host, route.App)
-		if err != nil { // the snapshot was readable
-			return nil, fmt.Errorf("%w, by %s: %w", traffic.ErrConflict, kube.Author(vs), err)
-		}
-		if roleOf(fresh) != roleOf(decided) {
-			return nil, hint.Wrap(fmt.Errorf("%s: %w: %s is stable now, by %s", t, traffic.ErrConflict, roleOf(fresh), kube.Author(vs)),
-				"look at it with canaryctl status, and decide again; nothing was changed")
+		fresh, err := asDecided(route, vs)
+		if err != nil {
+			return nil, err
 		}
 		return edit(vs, fresh)
 	})
@@ -110,6 +102,24 @@ func (r *Router) change(ctx context.Context, route traffic.Route, w traffic.Writ
 		return traffic.Route{}, err
 	}
 	return view(after, route.Host, route.App)
+}
+
+// asDecided is the route as its object is now. It is an ErrConflict where that calls
+// other versions stable or on trial than the snapshot that was decided on.
+func asDecided(route traffic.Route, vs *unstructured.Unstructured) (traffic.Route, error) {
+	decided, err := view(raw(route), route.Host, route.App)
+	if err != nil {
+		return traffic.Route{}, err
+	}
+	fresh, err := view(vs, route.Host, route.App)
+	if err != nil { // the snapshot was readable
+		return traffic.Route{}, fmt.Errorf("%w, by %s: %w", traffic.ErrConflict, kube.Author(vs), err)
+	}
+	if roleOf(fresh) != roleOf(decided) {
+		return traffic.Route{}, hint.Wrap(fmt.Errorf("%s: %w: %s is stable now, by %s", virtualService(route.Namespace, route.Name), traffic.ErrConflict, roleOf(fresh), kube.Author(vs)),
+			"look at it with canaryctl status, and decide again; nothing was changed")
+	}
+	return fresh, nil
 }
 
 // role is who is who in a route.
