@@ -301,9 +301,14 @@ func TestStaleDismissSparesFollowers(t *testing.T) {
 	} {
 		s := kubetest.New(t, one+public)
 		router, r := admittedWithPublic(t, s, 0)
+		follower := s.Get(kube.VirtualServices(), "default", "echo-public")
 		if _, err := router.Split(t.Context(), r, meanwhile, traffic.Write{}); err != nil {
 			t.Fatal(err)
 		}
+		behind := s.Get(kube.VirtualServices(), "default", "echo-public") // that was cut short between two
+		behind.SetAnnotations(follower.GetAnnotations())
+		behind.Object["spec"] = follower.Object["spec"]
+		s.Put(behind)
 		before := weightsIn(s, "echo-public")
 		for _, remove := range []func(context.Context, traffic.Route, string, traffic.Write) (traffic.Route, error){router.Withdraw, router.Dismiss} {
 			if _, err := remove(t.Context(), r, "v2", traffic.Write{}); !errors.Is(err, traffic.ErrConflict) && !errors.Is(err, traffic.ErrServing) {
