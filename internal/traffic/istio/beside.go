@@ -20,6 +20,7 @@ type besides struct {
 	drop    func(entry any) bool // the header rules of before
 	headers map[int]any          // header rules, by the rule that each goes before
 	mirrors map[int][]any        // mirrors, by the rule that they are of
+	last    bool                 // nobody takes away afterwards what came since
 }
 
 // httpOf is spec.http as it was read.
@@ -92,7 +93,7 @@ func lead(vs *unstructured.Unstructured, rules []rule, route traffic.Route, b tr
 
 // leave says how spec.http no longer leads to the version besides the weights.
 func leave(vs *unstructured.Unstructured, rules []rule, route traffic.Route, version string) besides {
-	s := besides{http: httpOf(vs), mirrors: map[int][]any{}}
+	s := besides{http: httpOf(vs), mirrors: map[int][]any{}, last: true}
 	s.drop = func(entry any) bool { return ours(entry) && leadsTo(entry, route, version) }
 	for _, r := range rules {
 		if _, ok := r.to(route.Host, route.Namespace, version); ok && r.protocol == "http" {
@@ -107,7 +108,7 @@ func leave(vs *unstructured.Unstructured, rules []rule, route traffic.Route, ver
 // from its end, and the object must be the one that was read.
 func (s besides) after(others patch, vs *unstructured.Unstructured) patch {
 	p := append(s.remirror(), s.rehead()...)
-	if len(p) == 0 {
+	if len(p) == 0 && (len(others) == 0 || !s.last) {
 		return others
 	}
 	return slices.Concat(untouched(vs), others, p)

@@ -235,3 +235,25 @@ func TestFenceSaysWhoAndWhat(t *testing.T) {
 		})
 	}
 }
+
+// What leads to a canary since somebody looked goes with it.
+func TestStaleWithdrawal(t *testing.T) {
+	for name, b := range map[string]traffic.Beside{"header": *insider(), "mirror": {Mirror: 20}} {
+		s := kubetest.New(t, one)
+		router, route := found(t, s)
+		before := virtualService(s).Object["spec"]
+		route, err := router.Admit(t.Context(), route, traffic.Admission{Version: "v2"}, traffic.Write{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := router.Split(t.Context(), route, traffic.Change{Weights: canary.AllStable(), Beside: &b}, traffic.Write{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := router.Withdraw(t.Context(), route, "v2", traffic.Write{}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, virtualService(s).Object["spec"]); diff != "" {
+			t.Errorf("%s (-before +after):\n%s", name, diff)
+		}
+	}
+}
