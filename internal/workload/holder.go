@@ -56,7 +56,7 @@ func (d Deployments) Beside(ctx context.Context, deployment string, selector map
 	for _, o := range rollouts.Items {
 		kind, _, _ := unstructured.NestedString(o.Object, "spec", "workloadRef", "kind")
 		if name, _, _ := unstructured.NestedString(o.Object, "spec", "workloadRef", "name"); kind == "Deployment" && name == deployment {
-			return hint.Wrap(fmt.Errorf("Rollout %s/%s runs the Pods of %s, and a canary of that kind %w", d.namespace, o.GetName(), d.ref(deployment), ErrUnsupported),
+			return hint.Wrap(fmt.Errorf("%s %s/%s runs the Pods of %s, and a canary of that kind %w", o.GetKind(), d.namespace, o.GetName(), d.ref(deployment), ErrUnsupported),
 				"move its traffic with: kubectl argo rollouts promote|abort %s -n %s", o.GetName(), d.namespace)
 		}
 	}
