@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -99,6 +100,29 @@ func (s Situation) undoable(p Plan) error {
 			if _, selects := s.Survey.Selector[key]; selects {
 				return hint.Wrap(fmt.Errorf("undo adopt of %s: %w: Service %s selects %s by now", s.Survey.Host, workload.ErrNotSelected, s.Survey.Host, key),
 					"take it out of the Service's selector first; nothing was changed")
+			}
+		}
+		if err := s.shared(p, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shared is an error where a subset of another host selects the Pods by labels that a
+// change takes away: requests for that host would find none.
+func (s Situation) shared(p Plan, c Change) error {
+	if c.Kind != Labels {
+		return nil
+	}
+	for _, d := range s.Survey.Others {
+		for _, name := range slices.Sorted(maps.Keys(d.Versions)) {
+			labels := d.Versions[name]
+			for key := range c.Labels {
+				if _, by := labels[key]; by && within(labels, p.Deployment.Labels) {
+					return hint.Wrap(fmt.Errorf("undo adopt of %s: %w: %s %s, of host %s, selects the same Pods by %s", s.Survey.Host, traffic.ErrServing, d.Kind, d.Name, d.Host, text(labels)),
+						"canaryctl adopt --undo -n %s --host %s takes that back, where adopt did it; else take subset %s away; nothing was changed", s.Survey.Namespace, d.Host, name)
+				}
 			}
 		}
 	}

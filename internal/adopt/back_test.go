@@ -76,6 +76,9 @@ func TestBackRefuses(t *testing.T) {
 			s.Survey.Senders = append(s.Survey.Senders, traffic.Sender{Kind: "VirtualService", Name: "door", Versions: []string{"v1"},
 				Route: &traffic.Route{Kind: "VirtualService", Namespace: "prod", Name: "door", Stable: "v1"}})
 		}, "door names v1, and did not when adopt was run", "take the subset out"},
+		{"another host's subset selects the label", func(s *adopt.Situation) {
+			s.Survey.Others = []traffic.Definition{{Kind: "DestinationRule", Name: "inner", Host: "inner", Versions: map[string]map[string]string{"v1": {"app": "shop", "version": "v1"}}}}
+		}, "DestinationRule inner, of host inner, selects the same Pods by app=shop, version=v1", "adopt --undo -n prod --host inner"},
 		{"the Service selects the label", func(s *adopt.Situation) { s.Survey.Selector["version"] = "v1" }, "Service shop selects version by now", "take it out"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -30,8 +30,9 @@ func Bring(s Situation) (Plan, error) {
 		return p, err
 	}
 	pods, subset := s.told(p.Version, p.Deployment.Labels)
-	for key := range subset {
-		if value, selects := s.Survey.Selector[key]; selects {
+	p.Told = subset
+	for key, told := range subset {
+		if value, selects := s.Survey.Selector[key]; selects && tells(p.Version, map[string]string{key: told}) {
 			return p, hint.Wrap(fmt.Errorf("adopt %s: %w: Service %s selects %s=%s, which a canary's Pods would not have", p.Host, workload.ErrNotSelected, p.Host, key, value),
 				"take %s out of the Service's selector, which goes on selecting the same Pods by the rest of it (%s); nothing was changed", key, text(without(s.Survey.Selector, key)))
 		}
@@ -42,6 +43,9 @@ func Bring(s Situation) (Plan, error) {
 	s.addRoutes(&p)
 	if len(p.Changes) == 0 {
 		return p, nil
+	}
+	if err := s.known(); err != nil {
+		return p, err
 	}
 	p.Begun = s.begun()
 	p.Notes = append(p.Notes, s.Survey.Notes...)
@@ -234,6 +238,17 @@ func (s Situation) addRoutes(p *Plan) {
 			p.There = append(p.There, object+" names "+strings.Join(sender.Versions, " and "))
 		}
 	}
+}
+
+// known is an error where some who follow the routes would not know the subset.
+func (s Situation) known() error {
+	for _, d := range s.Survey.Definitions {
+		if d.Narrow != "" {
+			return hint.Wrap(fmt.Errorf("adopt %s: %s %s %s: requests to its subset would be answered with 503, so that this %w", s.Survey.Host, d.Kind, d.Name, d.Narrow, traffic.ErrUnsupported),
+				"let it hold for all who call %s: kubectl -n %s edit %s %s; nothing was changed", s.Survey.Host, s.Survey.Namespace, strings.ToLower(d.Kind), d.Name)
+		}
+	}
+	return nil
 }
 
 // begun reports whether adopt did a part of it before.

@@ -56,6 +56,8 @@ type Plan struct {
 	Namespace, Host string
 	Deployment      workload.Version
 	Version         string
+	// Told are the labels by which its Pods are selected, once it is brought in.
+	Told map[string]string
 	// There is what is there as it has to be.
 	There   []string
 	Changes []Change

@@ -15,6 +15,8 @@ import (
 type Pods interface {
 	Label(ctx context.Context, name, host, version string, more map[string]string, o workload.Options) (*unstructured.Unstructured, error)
 	Unlabel(ctx context.Context, name, host string, o workload.Options) (*unstructured.Unstructured, error)
+	// Bear is an error where a Deployment's Pods have not all of some labels.
+	Bear(ctx context.Context, name string, all map[string]string) error
 	WaitReady(ctx context.Context, name string, timeout time.Duration, report func(workload.Progress)) error
 }
 
@@ -51,6 +53,9 @@ func (r Runner) Run(ctx context.Context, p Plan, s traffic.Survey) ([]traffic.Ob
 			if err := r.ready(ctx, p.Deployment.Deployment); err != nil {
 				return changed, err
 			}
+		}
+		if err := r.borne(ctx, p, c); err != nil {
+			return changed, err
 		}
 		after, err := r.do(ctx, p, c, s)
 		if err != nil {
@@ -121,6 +126,15 @@ func (r Runner) ready(ctx context.Context, deployment string) error {
 		return nil
 	}
 	return r.Pods.WaitReady(ctx, deployment, r.Timeout, r.Progress)
+}
+
+// borne is an error where what a write is about has no Pods: somebody took the labels
+// back, as a tool does that applies the Deployment from Git.
+func (r Runner) borne(ctx context.Context, p Plan, c Change) error {
+	if p.Undo || c.Kind == Labels || r.Write().DryRun != traffic.DryRunNone {
+		return nil
+	}
+	return r.Pods.Bear(ctx, p.Deployment.Deployment, p.Told)
 }
 
 // settle waits until the last write is in effect.

@@ -21,6 +21,7 @@ type journal struct {
 	clock.RealClock
 	lines   []string
 	unready error
+	bare    error
 }
 
 func (j *journal) add(format string, args ...any) {
@@ -67,6 +68,8 @@ func (j *journal) Unlabel(_ context.Context, name, _ string, _ workload.Options)
 	j.add("unlabel %s", name)
 	return &unstructured.Unstructured{}, nil
 }
+
+func (j *journal) Bear(context.Context, string, map[string]string) error { return j.bare }
 
 func (j *journal) WaitReady(_ context.Context, name string, _ time.Duration, _ func(workload.Progress)) error {
 	j.add("wait for the Pods of %s", name)
@@ -135,6 +138,21 @@ func TestRunStopsAtPodsThatAreNotReady(t *testing.T) {
 		t.Errorf("error %v, want %v", err, workload.ErrNotReady)
 	}
 	if diff := cmp.Diff([]string{"label shop 1-4-2", "wait for the Pods of shop"}, j.lines); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Nothing names Pods of which somebody took the labels back meanwhile.
+func TestRunStopsAtPodsWithoutLabels(t *testing.T) {
+	p, err := adopt.Bring(plain())
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := journal{bare: workload.ErrNotSelected}
+	if err := j.run(t, p, traffic.DryRunNone); !errors.Is(err, workload.ErrNotSelected) {
+		t.Errorf("error %v, want %v", err, workload.ErrNotSelected)
+	}
+	if diff := cmp.Diff([]string{"label shop 1-4-2", "wait for the Pods of shop", "wait 2s"}, j.lines); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

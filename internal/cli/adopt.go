@@ -173,18 +173,24 @@ func (o *adoption) plan(ctx context.Context, s adopt.Situation, pods workload.De
 		return adopt.Back(s)
 	}
 	p, err := adopt.Bring(s)
-	switch {
-	case errors.Is(err, adopt.ErrNoVersion) && len(s.Deployments) == 0:
+	if errors.Is(err, adopt.ErrNoVersion) && len(s.Deployments) == 0 {
 		if why := pods.Explain(ctx, s.Survey.Host); why != nil {
 			return p, why
 		}
-	case err == nil && p.Rolls():
+	}
+	if err != nil || len(p.Changes) == 0 {
+		return p, err
+	}
+	if err := pods.Beside(ctx, p.Deployment.Deployment, s.Survey.Selector); err != nil {
+		return p, fmt.Errorf("adopt %s: %w", p.Host, err)
+	}
+	if p.Rolls() {
 		scaling, failed := pods.Scaling(ctx, p.Deployment)
 		if s.Autoscaled = failed == nil && len(scaling.Autoscalers) > 0; s.Autoscaled {
 			return adopt.Bring(s)
 		}
 	}
-	return p, err
+	return p, nil
 }
 
 // writeOne is how the next write is made. In a dry run with -o the objects are the

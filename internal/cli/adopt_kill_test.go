@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/canaryctl/canaryctl/internal/cli"
+	"github.com/canaryctl/canaryctl/internal/kube"
 	"github.com/canaryctl/canaryctl/internal/kube/kubetest"
 )
 
@@ -113,6 +116,26 @@ func TestAdoptBesideOthers(t *testing.T) {
 			r.server.Conflict(2, resource, nil)
 			r.wants(t, fmt.Sprintf("%v, with conflicts of %s", args, resource), args)
 		}
+	}
+}
+
+// TestAdoptTakenBack has a tool apply the Deployment again, without the label, as soon as
+// it has it: no route names a subset that selects no Pod.
+func TestAdoptTakenBack(t *testing.T) {
+	r := newPlain(t, plainRoute+plainRule)
+	before := r.server.Get(kube.VirtualServices(), "default", "shop")
+	r.server.OnWrite(func(e kubetest.Event) {
+		if labels, _, _ := unstructured.NestedStringMap(e.Object.Object, "spec", "template", "metadata", "labels"); labels["version"] != "" {
+			if err := r.server.Load(plainShop); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if code := r.run(t, adopts); code != cli.ExitFailed || !strings.Contains(r.narration.String(), "the Pods of Deployment default/shop have not version=v1 any more") {
+		t.Errorf("status %d\n%s", code, r.narration.String())
+	}
+	if diff := cmp.Diff(before.Object["spec"], r.server.Get(kube.VirtualServices(), "default", "shop").Object["spec"]); diff != "" {
+		t.Errorf("the route names it all the same (-before +after):\n%s", diff)
 	}
 }
 

@@ -38,6 +38,8 @@ type Survey struct {
 	Selector    map[string]string
 	Senders     []Sender
 	Definitions []Definition
+	// Others are those that define versions of other hosts.
+	Others []Definition
 	// Notes are what a person should know of it, a sentence each.
 	Notes []string
 	// Raw is what the adapter read; nobody else looks inside.
@@ -61,9 +63,12 @@ type Sender struct {
 // Definition is an object that says by which labels versions of the host are found.
 type Definition struct {
 	Kind, Name string
+	Host       string                       // as it is spelled there
 	Versions   map[string]map[string]string // labels, by version
 	// Policy says that it also says how Pods are called, which its versions inherit.
-	Policy  bool
+	Policy bool
+	// Narrow says why some who follow a route do not know it, in a clause; "" where all do.
+	Narrow  string
 	Adopted *canary.Adopted
 	Keeper  string
 	Object  Object

@@ -36,6 +36,39 @@ func (d Deployments) Explain(ctx context.Context, version string) error {
 	return hint.Wrap(err, "create-canary and release copy a Deployment: run %s as one; a canary that is made by hand gets traffic with canaryctl set-traffic", d.app)
 }
 
+// Beside is an error where something that is no Deployment runs Pods that a Service with
+// such a selector selects, too, or the Pods of this Deployment. Like Explain, it leaves
+// out what may not be read.
+func (d Deployments) Beside(ctx context.Context, deployment string, selector map[string]string) error {
+	by := labels.SelectorFromSet(selector)
+	for _, kind := range controllers {
+		for _, o := range d.templates(ctx, kind.resource, by) {
+			if replicas, said, _ := unstructured.NestedInt64(o.Object, "spec", "replicas"); !said || replicas > 0 {
+				return hint.Wrap(fmt.Errorf("%s %s/%s runs Pods beside those of %s, and would get no request once a version is named: that %w", kind.name, d.namespace, o.GetName(), d.ref(deployment), ErrUnsupported),
+					"a version is one Deployment: take the others out of the Service's selector, or scale them to 0; nothing was changed")
+			}
+		}
+	}
+	rollouts, err := d.client.Resource(kube.Rollouts()).Namespace(d.namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil //nolint:nilerr // it may not be allowed: then do without
+	}
+	for _, o := range rollouts.Items {
+		kind, _, _ := unstructured.NestedString(o.Object, "spec", "workloadRef", "kind")
+		if name, _, _ := unstructured.NestedString(o.Object, "spec", "workloadRef", "name"); kind == "Deployment" && name == deployment {
+			return hint.Wrap(fmt.Errorf("%s %s/%s runs the Pods of %s, and a canary of that kind %w", o.GetKind(), d.namespace, o.GetName(), d.ref(deployment), ErrUnsupported),
+				"move its traffic with: kubectl argo rollouts promote|abort %s -n %s", o.GetName(), d.namespace)
+		}
+	}
+	return nil
+}
+
+// controllers are the kinds that commonly run Pods, besides Deployments.
+var controllers = []struct {
+	name     string
+	resource schema.GroupVersionResource
+}{{"StatefulSet", kube.StatefulSets()}, {"DaemonSet", kube.DaemonSets()}, {"Rollout", kube.Rollouts()}}
+
 // holderOf finds what runs the Pods: by the Pods themselves, whatever kind that is,
 // and where there are none, among the kinds that are common.
 func (d Deployments) holderOf(ctx context.Context, by labels.Selector) (holder, bool) {
@@ -47,10 +80,7 @@ func (d Deployments) holderOf(ctx context.Context, by labels.Selector) (holder, 
 			}
 		}
 	}
-	for _, kind := range []struct {
-		name     string
-		resource schema.GroupVersionResource
-	}{{"StatefulSet", kube.StatefulSets()}, {"DaemonSet", kube.DaemonSets()}, {"Rollout", kube.Rollouts()}} {
+	for _, kind := range controllers {
 		if found := d.templates(ctx, kind.resource, by); len(found) > 0 {
 			return holder{kind.name, found[0].GetName()}, true
 		}

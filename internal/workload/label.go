@@ -13,6 +13,7 @@ import (
 
 	"github.com/canaryctl/canaryctl/internal/canary"
 	"github.com/canaryctl/canaryctl/internal/hint"
+	"github.com/canaryctl/canaryctl/internal/kube"
 )
 
 // Behind lists the live Deployments whose Pods a Service with such a selector selects, by
@@ -90,6 +91,19 @@ func (d Deployments) Unlabel(ctx context.Context, name, host string, o Options) 
 		return nil, fmt.Errorf("take the labels of %s back: %w", d.ref(name), err)
 	}
 	return after, nil
+}
+
+// Bear is an error where the Pods that a Deployment makes have not all of some labels.
+func (d Deployments) Bear(ctx context.Context, name string, all map[string]string) error {
+	o, err := d.present(ctx, name)
+	if err != nil {
+		return err
+	}
+	if own := podLabels(o); !labels.SelectorFromSet(all).Matches(labels.Set(own)) {
+		return hint.Wrap(fmt.Errorf("the Pods of %s have not %s any more: last written by %s", d.ref(name), labels.Set(all), kube.SpecAuthor(o)),
+			"suspend what writes it meanwhile, and run the same command again; until then no subset is to select these labels")
+	}
+	return nil
 }
 
 // relabel writes what an edit makes of the labels of a Deployment's Pods, and of its own

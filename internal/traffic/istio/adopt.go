@@ -158,10 +158,13 @@ func (r *Router) make(ctx context.Context, t target, host, version string, spec 
 
 // free is a name that no object of a kind has.
 func free(host string, taken map[string]*unstructured.Unstructured) string {
-	if _, is := taken[host]; is {
-		return host + "-versions"
+	name := host
+	for n := 1; taken[name] != nil; n++ {
+		if name = host + "-versions"; n > 1 {
+			name = fmt.Sprintf("%s-versions-%d", host, n)
+		}
 	}
-	return host
+	return name
 }
 
 func object(t target, o *unstructured.Unstructured) traffic.Object {

@@ -55,8 +55,12 @@ func (r *Router) Survey(ctx context.Context, q traffic.Query) (traffic.Survey, e
 		}
 	}
 	for _, dr := range sorted(raw.rules) {
-		if d, ok := definitionOf(dr, s); ok {
+		d := definitionOf(dr, s)
+		if sameHost(d.Host, s.Canonical, s.Namespace) {
+			d.Narrow = narrow(dr, s)
 			s.Definitions = append(s.Definitions, d)
+		} else {
+			s.Others = append(s.Others, d)
 		}
 	}
 	s.Notes = notesOn(s)
@@ -77,6 +81,20 @@ func wide(s traffic.Survey) error {
 		if many && policy && strings.HasSuffix(s.Canonical+".cluster.local", ending) {
 			return hint.Wrap(fmt.Errorf("DestinationRule %s/%s, of host %s, says how the Pods of %s are called, and would not any more beside one of host %[4]s: that %[5]w", s.Namespace, dr.GetName(), host, s.Host, traffic.ErrUnsupported),
 				"apply a DestinationRule of host %s with that trafficPolicy first; canaryctl adopt then adds what is missing", s.Host)
+		}
+	}
+	return nil
+}
+
+// taken is an error where the host has a VirtualService already, which sends its requests
+// to another, or nowhere: of two for one host, a proxy hears the older one alone
+// (https://istio.io/latest/docs/ops/best-practices/traffic-management/#split-virtual-services).
+func taken(s traffic.Survey) error {
+	for _, vs := range sorted(s.Raw.(*surveyed).routes) {
+		hosts, _, _ := unstructured.NestedStringSlice(vs.Object, "spec", "hosts")
+		if ofMesh(vs) && slices.ContainsFunc(hosts, func(h string) bool { return sameHost(h, s.Canonical, s.Namespace) }) {
+			return hint.Wrap(fmt.Errorf("adopt %s: VirtualService %s/%s is for host %[1]s, and sends nothing to its Pods; a second one would not be heard beside it, so that this %[4]w", s.Host, s.Namespace, vs.GetName(), traffic.ErrUnsupported),
+				"give it a route to %s, as kubectl -n %s edit virtualservice %s does; nothing was changed", s.Host, s.Namespace, vs.GetName())
 		}
 	}
 	return nil
@@ -123,6 +141,9 @@ func (r *Router) refused(ctx context.Context, s traffic.Survey, routes []unstruc
 	}
 	if len(s.Senders) > 0 {
 		return nil
+	}
+	if err := taken(s); err != nil {
+		return err
 	}
 	return r.elsewhere(ctx, traffic.Query{Namespace: s.Namespace, Host: s.Host}, routes)
 }
@@ -244,14 +265,11 @@ func senderOf(vs *unstructured.Unstructured, s traffic.Survey, app string) (traf
 	return sender, len(places) > 0 || sender.Adopted != nil
 }
 
-// definitionOf is a DestinationRule as what defines versions of the host.
-func definitionOf(dr *unstructured.Unstructured, s traffic.Survey) (traffic.Definition, bool) {
-	host, _, _ := unstructured.NestedString(dr.Object, "spec", "host")
-	if !sameHost(host, s.Canonical, s.Namespace) {
-		return traffic.Definition{}, false
-	}
+// definitionOf is a DestinationRule as what defines versions of its host.
+func definitionOf(dr *unstructured.Unstructured, s traffic.Survey) traffic.Definition {
 	d := traffic.Definition{Kind: "DestinationRule", Name: dr.GetName(), Adopted: adoptedFor(dr, s.Canonical), Keeper: kube.Keeper(dr),
 		Object: object(destinationRule(s.Namespace, dr.GetName()), dr), Versions: map[string]map[string]string{}}
+	d.Host, _, _ = unstructured.NestedString(dr.Object, "spec", "host")
 	_, d.Policy, _ = unstructured.NestedFieldNoCopy(dr.Object, "spec", "trafficPolicy")
 	all := subsetsOf(dr)
 	for _, entry := range all.list {
@@ -260,7 +278,38 @@ func definitionOf(dr *unstructured.Unstructured, s traffic.Survey) (traffic.Defi
 			d.Versions[name], _ = all.labels(name)
 		}
 	}
-	return d, true
+	return d
+}
+
+// narrow says why a rule does not hold for all proxies that know the routes, or "": a
+// route to a subset that a proxy does not know is answered with 503. A rule without a
+// workloadSelector is none to those that one with it selects.
+func narrow(dr *unstructured.Unstructured, s traffic.Survey) string {
+	if _, some, _ := unstructured.NestedFieldNoCopy(dr.Object, "spec", "workloadSelector"); some {
+		return "is for the clients alone that its workloadSelector selects"
+	}
+	to := exportedTo(dr)
+	if slices.Contains(to, "*") {
+		return ""
+	}
+	if len(s.Senders) == 0 {
+		return fmt.Sprintf("is exported to %q alone, and the new VirtualService would be to all", strings.Join(to, ", "))
+	}
+	for _, sender := range s.Senders {
+		further := func(namespace string) bool { return !slices.Contains(to, namespace) }
+		if slices.ContainsFunc(exportedTo(s.Raw.(*surveyed).routes[sender.Name]), further) {
+			return fmt.Sprintf("is exported to %q alone, and %s %s further", strings.Join(to, ", "), sender.Kind, sender.Name)
+		}
+	}
+	return ""
+}
+
+// exportedTo are the namespaces that know an object, where "*" is all.
+func exportedTo(o *unstructured.Unstructured) []string {
+	if to, _, _ := unstructured.NestedStringSlice(o.Object, "spec", "exportTo"); len(to) > 0 {
+		return to
+	}
+	return []string{"*"}
 }
 
 // notesOn says which requests no VirtualService of the host splits.
