@@ -163,12 +163,12 @@ func (c *cluster) do(ts *testscript.TestScript, args []string) error {
 	case "allow":
 		return c.allow(ts.Getenv("K8S"), args...)
 	default:
-		return c.fail(verb, args)
+		return c.fail(ts, verb, args)
 	}
 }
 
 // fail makes the server misbehave.
-func (c *cluster) fail(how string, args []string) error {
+func (c *cluster) fail(ts *testscript.TestScript, how string, args []string) error {
 	number := func() (int, error) { return strconv.Atoi(args[0]) }
 	switch how {
 	case "admin":
@@ -181,6 +181,7 @@ func (c *cluster) fail(how string, args []string) error {
 		c.server.Heal()
 	case "stop":
 		c.server.Close()
+		return keepClosed(ts, c.server.URL())
 	case "cut":
 		n, err := number()
 		c.server.CutAfter(n, false)
